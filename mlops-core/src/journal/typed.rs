@@ -1,0 +1,125 @@
+//! A stream of one type of entry, with the reader's place in it.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::TryStreamExt as _;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{Append, JournalStore, Lease};
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::{LeaseOwner, StreamName};
+use crate::time::Timestamp;
+
+/// The writer's end of a stream whose entries are all of type `E`.
+///
+/// It holds the stream's lease and knows the next number, so that two writers can't interleave:
+/// the older one is fenced off.
+#[derive(Debug)]
+pub struct Journal<E> {
+    store: Arc<dyn JournalStore>,
+    lease: Lease,
+    ttl: Duration,
+    next: u64,
+    entry: PhantomData<fn() -> E>,
+}
+
+impl<E: Serialize + DeserializeOwned> Journal<E> {
+    /// Takes the lease and reads everything recorded so far.
+    ///
+    /// # Errors
+    /// `Conflict` while another owner holds the lease; `Corrupt` for an entry that can't be read.
+    pub async fn open(
+        store: Arc<dyn JournalStore>,
+        stream: StreamName,
+        owner: &LeaseOwner,
+        ttl: Duration,
+    ) -> Result<(Self, Vec<E>)> {
+        let lease = store.acquire(&stream, owner, ttl).await?;
+        let history = read_all(&*store, &stream).await?;
+        let next = history.len() as u64 + 1;
+        let entries = history.into_iter().map(|(_, entry)| entry).collect();
+        Ok((
+            Self {
+                store,
+                lease,
+                ttl,
+                next,
+                entry: PhantomData,
+            },
+            entries,
+        ))
+    }
+
+    /// Records an entry; when this returns, it survives a crash.
+    ///
+    /// # Errors
+    /// `Fenced` once another writer has taken over.
+    pub async fn record(&mut self, entry: &E) -> Result<()> {
+        let value = serde_json::to_value(entry).map_err(|source| {
+            Error::new(ErrorKind::Internal, "cannot write a journal entry").with_source(source)
+        })?;
+        let (stream, epoch) = (self.lease.stream.clone(), Some(self.lease.epoch));
+        self.store
+            .append(Append {
+                stream,
+                sequence: self.next,
+                epoch,
+                entry: value,
+            })
+            .await?;
+        self.next += 1;
+        Ok(())
+    }
+
+    /// Extends the lease by its full time.
+    ///
+    /// # Errors
+    /// `Fenced` once another writer has taken over.
+    pub async fn renew(&mut self) -> Result<()> {
+        self.lease = self.store.renew(&self.lease, self.ttl).await?;
+        Ok(())
+    }
+
+    /// Gives the lease back.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn close(self) -> Result<()> {
+        self.store.release(&self.lease).await
+    }
+}
+
+impl<E: DeserializeOwned> Journal<E> {
+    /// Everything recorded in `stream`, with its time, without taking the lease.
+    ///
+    /// # Errors
+    /// `Corrupt` for an entry that can't be read.
+    pub async fn history(
+        store: &dyn JournalStore,
+        stream: &StreamName,
+    ) -> Result<Vec<(Timestamp, E)>> {
+        read_all(store, stream).await
+    }
+}
+
+async fn read_all<E: DeserializeOwned>(
+    store: &dyn JournalStore,
+    stream: &StreamName,
+) -> Result<Vec<(Timestamp, E)>> {
+    let recorded: Vec<_> = store.read(stream, 1).try_collect().await?;
+    let parse = |recorded: super::Recorded| {
+        let entry = serde_json::from_value(recorded.entry).map_err(|source| {
+            let at = recorded.sequence;
+            Error::new(
+                ErrorKind::Corrupt,
+                format!("cannot read a journal entry: stream={stream} sequence={at}"),
+            )
+            .with_source(source)
+        })?;
+        Ok((recorded.at, entry))
+    };
+    recorded.into_iter().map(parse).collect()
+}

@@ -1,0 +1,14 @@
+//! The life of a machine-learning model: its vocabulary, its contracts, its engine.
+pub mod artifact;
+pub mod data;
+pub mod error;
+mod float;
+pub mod id;
+pub mod journal;
+pub mod layer;
+pub mod memory;
+pub mod registry;
+pub mod time;
+pub mod tracking;
+
+pub use error::{Error, ErrorKind, Result, RetryClass};
