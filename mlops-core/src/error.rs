@@ -39,6 +39,28 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
+    /// Every kind.
+    pub const ALL: [Self; 12] = [
+        Self::InvalidInput,
+        Self::NotFound,
+        Self::AlreadyExists,
+        Self::Conflict,
+        Self::Fenced,
+        Self::Unsupported,
+        Self::Corrupt,
+        Self::Full,
+        Self::Unavailable,
+        Self::Cancelled,
+        Self::Failed,
+        Self::Internal,
+    ];
+
+    /// The kind with this machine word.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.word() == word)
+    }
+
     /// The machine word of this kind.
     #[must_use]
     pub const fn word(self) -> &'static str {

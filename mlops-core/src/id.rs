@@ -181,6 +181,8 @@ text_type!(/// A movable name of one model version, such as `champion`.
     Alias, "alias", check_alias);
 text_type!(/// Name of a pipeline.
     PipelineName, "pipeline name", check_segment);
+text_type!(/// Id of one run of a pipeline; running it again with the same id resumes it.
+    PipelineRunId, "pipeline run id", check_segment);
 text_type!(/// Name of a step, unique in its pipeline.
     StepName, "step name", check_segment);
 text_type!(/// Name of a value that flows between steps, unique in its pipeline; also its file name.

@@ -2,11 +2,13 @@
 pub mod artifact;
 pub mod data;
 pub mod error;
+pub mod fingerprint;
 mod float;
 pub mod id;
 pub mod journal;
 pub mod layer;
 pub mod memory;
+pub mod pipeline;
 pub mod registry;
 pub mod time;
 pub mod tracking;

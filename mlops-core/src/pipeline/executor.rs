@@ -1,0 +1,398 @@
+//! Runs plans: independent steps side by side, journalled, resumable.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::attempt::Job;
+use super::cache::{self, CachePolicy, Outputs};
+use super::cancel::Cancel;
+use super::history::{Event, PipelineRun, StepReport, StepState, run_stream};
+use super::plan::{Plan, PlanInput};
+use super::process::Group;
+use super::step::Step;
+use crate::artifact::{Blob, Body, ContentStore};
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::{LeaseOwner, PipelineRunId, StepName, ValueName};
+use crate::journal::{Journal, JournalStore};
+
+/// Something a run has to tell while it goes on.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Notice<'a> {
+    /// A step begins.
+    Begins(&'a StepName),
+    /// A step has ended.
+    Ended(&'a StepName, &'a StepReport),
+}
+
+type Observer = Arc<dyn Fn(&Notice<'_>) + Send + Sync>;
+
+/// How an [`Executor`] works.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct ExecutorOptions {
+    /// The folder under which steps get theirs. It should be on the content store's disk.
+    pub work_folder: PathBuf,
+    /// Steps that may run at once.
+    pub max_parallel: usize,
+    /// Whether steps may be taken from the cache.
+    pub cache: CachePolicy,
+    /// Who runs this: a second executor of another name is kept out of the same run.
+    pub owner: String,
+    /// For how long others are kept out when this executor dies.
+    pub lease: Duration,
+    observer: Option<Observer>,
+}
+
+impl fmt::Debug for ExecutorOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ExecutorOptions")
+            .field("work_folder", &self.work_folder)
+            .field("max_parallel", &self.max_parallel)
+            .field("cache", &self.cache)
+            .field("owner", &self.owner)
+            .finish_non_exhaustive()
+    }
+}
+
+impl ExecutorOptions {
+    /// Two steps at once, cached, under this folder.
+    #[must_use]
+    pub fn new(work_folder: impl Into<PathBuf>) -> Self {
+        let (max_parallel, cache, observer) = (2, CachePolicy::Use, None);
+        let (owner, lease) = ("executor".to_owned(), Duration::from_secs(30));
+        Self {
+            work_folder: work_folder.into(),
+            max_parallel,
+            cache,
+            owner,
+            lease,
+            observer,
+        }
+    }
+
+    /// Sets how many steps may run at once; at least one.
+    #[must_use]
+    pub fn with_max_parallel(mut self, max: usize) -> Self {
+        self.max_parallel = max.max(1);
+        self
+    }
+
+    /// Sets whether steps may be taken from the cache.
+    #[must_use]
+    pub fn with_cache(mut self, policy: CachePolicy) -> Self {
+        self.cache = policy;
+        self
+    }
+
+    /// Sets who runs this.
+    #[must_use]
+    pub fn with_owner(mut self, owner: impl Into<String>) -> Self {
+        self.owner = owner.into();
+        self
+    }
+
+    /// Listens to what happens, for a progress display.
+    #[must_use]
+    pub fn with_observer(mut self, observer: impl Fn(&Notice<'_>) + Send + Sync + 'static) -> Self {
+        self.observer = Some(Arc::new(observer));
+        self
+    }
+}
+
+/// Runs plans over a content store and a journal.
+#[derive(Debug, Clone)]
+pub struct Executor {
+    pub(super) content: Arc<dyn ContentStore>,
+    pub(super) journal: Arc<dyn JournalStore>,
+    pub(super) options: ExecutorOptions,
+}
+
+impl Executor {
+    /// An executor over these stores.
+    #[must_use]
+    pub fn new(
+        content: Arc<dyn ContentStore>,
+        journal: Arc<dyn JournalStore>,
+        options: ExecutorOptions,
+    ) -> Self {
+        Self {
+            content,
+            journal,
+            options,
+        }
+    }
+
+    /// The same executor with other options.
+    #[must_use]
+    pub fn with_options(&self, options: ExecutorOptions) -> Self {
+        Self {
+            options,
+            ..self.clone()
+        }
+    }
+
+    /// Runs `plan` as `id`, or takes that run up where it stopped. A step that fails keeps those that
+    /// need it from running, and no others: see the report.
+    ///
+    /// # Errors
+    /// `Conflict` while another executor runs it, `Fenced` once another has taken over, and those of
+    /// the stores. A failed step is no error here: see [`PipelineRun::into_result`].
+    pub async fn run(
+        &self,
+        plan: &Plan,
+        id: &PipelineRunId,
+        cancel: &Cancel,
+    ) -> Result<PipelineRun> {
+        let stream = run_stream(plan.name(), id)?;
+        let owner = LeaseOwner::new(&self.options.owner)?;
+        let journal = Arc::clone(&self.journal);
+        let (journal, past) = Journal::open(journal, stream, &owner, self.options.lease).await?;
+        let mut run = Running {
+            executor: self,
+            plan,
+            id,
+            cancel,
+            journal,
+            values: self.bring_in(plan).await?,
+            reports: BTreeMap::new(),
+            begun: BTreeSet::new(),
+            resumed: 0,
+        };
+        run.take_up(past).await?;
+        run.finish_all().await?;
+        let ok = PipelineRun::load(&*self.journal, plan.name(), id).await?;
+        Ok(PipelineRun {
+            resumed: run.resumed,
+            ..in_plan_order(ok, plan)
+        })
+    }
+
+    /// Stores the values that come from outside.
+    pub(super) async fn bring_in(&self, plan: &Plan) -> Result<BTreeMap<ValueName, Blob>> {
+        let mut values = BTreeMap::new();
+        for (name, input) in plan.inputs() {
+            let blob = match input {
+                PlanInput::Content(blob) => *blob,
+                PlanInput::Bytes(bytes) => {
+                    self.content.put_content(Body::Bytes(bytes.clone())).await?
+                }
+                PlanInput::File(path) => self.content.put_content(Body::File(path.clone())).await?,
+            };
+            values.insert(name.clone(), blob);
+        }
+        Ok(values)
+    }
+}
+
+fn in_plan_order(mut run: PipelineRun, plan: &Plan) -> PipelineRun {
+    let place = |name: &StepName| plan.steps().iter().position(|step| step.name == *name);
+    run.steps.sort_by_key(|(name, _)| place(name));
+    run
+}
+
+/// A run that is going on. This is the only writer of its journal: steps report to it.
+struct Running<'a> {
+    executor: &'a Executor,
+    plan: &'a Plan,
+    id: &'a PipelineRunId,
+    cancel: &'a Cancel,
+    journal: Journal<Event>,
+    values: BTreeMap<ValueName, Blob>,
+    reports: BTreeMap<StepName, StepReport>,
+    begun: BTreeSet<StepName>,
+    resumed: usize,
+}
+
+impl Running<'_> {
+    /// Reads what an earlier process did: takes up what it finished, ends what it left running.
+    async fn take_up(&mut self, past: Vec<Event>) -> Result<()> {
+        let mut left: BTreeMap<StepName, Group> = BTreeMap::new();
+        let mut done: Vec<(StepName, StepReport)> = Vec::new();
+        for event in past {
+            match event {
+                Event::Spawned { step, group } => {
+                    left.insert(step, group);
+                }
+                Event::AttemptFailed { step, .. } => {
+                    left.remove(&step);
+                }
+                Event::StepDone { step, report } => {
+                    left.remove(&step);
+                    done.push((step, report));
+                }
+                _ => {}
+            }
+        }
+        left.into_values().for_each(Group::kill_leftover);
+        for (step, report) in done {
+            if report.is_done()
+                && cache::all_there(&*self.executor.content, &report.outputs).await?
+            {
+                self.resumed += usize::from(!self.reports.contains_key(&step));
+                self.settle(step, report);
+            }
+        }
+        let steps = self
+            .plan
+            .steps()
+            .iter()
+            .map(|step| step.name.clone())
+            .collect();
+        self.journal.record(&Event::Started { steps }).await
+    }
+
+    fn settle(&mut self, step: StepName, report: StepReport) {
+        self.values.extend(
+            report
+                .outputs
+                .iter()
+                .map(|(name, blob)| (name.clone(), *blob)),
+        );
+        self.reports.insert(step, report);
+    }
+
+    async fn finish_all(&mut self) -> Result<()> {
+        let (events, mut inbox) = mpsc::channel(256);
+        let mut jobs: JoinSet<(StepName, StepReport)> = JoinSet::new();
+        let mut beat = tokio::time::interval(self.executor.options.lease / 3);
+        loop {
+            self.start_ready(&mut jobs, &events).await?;
+            if jobs.is_empty() {
+                break;
+            }
+            tokio::select! {
+                Some(event) = inbox.recv() => self.journal.record(&event).await?,
+                Some(ended) = jobs.join_next() => {
+                    // What the step said before it ended comes first.
+                    while let Ok(event) = inbox.try_recv() {
+                        self.journal.record(&event).await?;
+                    }
+                    let (step, report) = ended.map_err(|source| {
+                        Error::new(ErrorKind::Internal, "a step's task ended early").with_source(source)
+                    })?;
+                    self.record(step, report).await?;
+                }
+                _ = beat.tick() => self.journal.renew().await?,
+            }
+        }
+        let ok = self
+            .reports
+            .values()
+            .all(|r| r.is_done() || matches!(r.state, StepState::Skipped { .. }));
+        self.journal.record(&Event::Finished { ok }).await
+    }
+
+    async fn record(&mut self, step: StepName, report: StepReport) -> Result<()> {
+        self.journal
+            .record(&Event::StepDone {
+                step: step.clone(),
+                report: report.clone(),
+            })
+            .await?;
+        self.tell(&Notice::Ended(&step, &report));
+        self.settle(step, report);
+        Ok(())
+    }
+
+    fn tell(&self, notice: &Notice<'_>) {
+        if let Some(observer) = &self.executor.options.observer {
+            observer(notice);
+        }
+    }
+
+    /// Starts every step whose turn it is, and settles those that can't run any more.
+    async fn start_ready(
+        &mut self,
+        jobs: &mut JoinSet<(StepName, StepReport)>,
+        events: &mpsc::Sender<Event>,
+    ) -> Result<()> {
+        let plan = self.plan;
+        for step in plan.steps() {
+            if self.reports.contains_key(&step.name) || self.begun.contains(&step.name) {
+                continue;
+            }
+            let Some(state) = self.hindrance(step) else {
+                continue;
+            };
+            match state {
+                Err(state) => {
+                    self.record(step.name.clone(), StepReport::without_run(state))
+                        .await?
+                }
+                Ok(()) if jobs.len() < self.executor.options.max_parallel => {
+                    self.tell(&Notice::Begins(&step.name));
+                    self.begun.insert(step.name.clone());
+                    let job = self.job(step, events)?;
+                    let name = step.name.clone();
+                    jobs.spawn(async move { (name, job.perform().await) });
+                }
+                Ok(()) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// `None` while a step must wait, `Ok` when it can run, `Err` with how it ends without running.
+    fn hindrance(&self, step: &Step) -> Option<Result<(), StepState>> {
+        if self.cancel.is_cancelled() {
+            return Some(Err(StepState::Blocked {
+                by: "cancelled".to_owned(),
+            }));
+        }
+        let mut ready = true;
+        for need in self.plan.needs(step) {
+            match self.reports.get(&need).map(|report| &report.state) {
+                Some(StepState::Ran | StepState::Cached) => {}
+                Some(StepState::Skipped { reason }) => {
+                    return Some(Err(StepState::Skipped {
+                        reason: reason.clone(),
+                    }));
+                }
+                Some(StepState::Failed { .. } | StepState::Blocked { .. }) => {
+                    return Some(Err(StepState::Blocked {
+                        by: need.to_string(),
+                    }));
+                }
+                None => ready = false,
+            }
+        }
+        ready.then_some(Ok(()))
+    }
+
+    fn job(&self, step: &Step, events: &mpsc::Sender<Event>) -> Result<Job> {
+        let input = |name: &ValueName| {
+            let blob = self.values.get(name).copied();
+            let missing = || {
+                Error::new(
+                    ErrorKind::Internal,
+                    format!("a value is missing: value={name}"),
+                )
+            };
+            Ok((name.clone(), blob.ok_or_else(missing)?))
+        };
+        let options = &self.executor.options;
+        Ok(Job {
+            content: Arc::clone(&self.executor.content),
+            journal: Arc::clone(&self.executor.journal),
+            pipeline: self.plan.name().clone(),
+            run: self.id.clone(),
+            step: step.clone(),
+            inputs: step.inputs.iter().map(input).collect::<Result<Outputs>>()?,
+            folder: options
+                .work_folder
+                .join(self.plan.name().as_str())
+                .join(self.id.as_str())
+                .join(step.name.as_str()),
+            policy: options.cache,
+            cancel: self.cancel.clone(),
+            events: events.clone(),
+        })
+    }
+}
