@@ -7,6 +7,7 @@ mod float;
 pub mod id;
 pub mod journal;
 pub mod layer;
+pub mod lifecycle;
 pub mod memory;
 pub mod pipeline;
 pub mod registry;

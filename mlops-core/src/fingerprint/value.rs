@@ -231,7 +231,7 @@ fn write_short(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
 }
 
 /// Control and format characters, which can rewrite what a terminal shows.
-const fn is_unseen(c: char) -> bool {
+fn is_unseen(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
         || matches!(c, '\u{2066}'..='\u{2069}')

@@ -92,12 +92,9 @@ pub(super) fn requirement(line: u64, text: &str) -> Result<Option<Requirement>, 
     if is_path || is_address(text) {
         return Ok(Some(unlocked(line, None, text)));
     }
-    if name.is_empty() {
-        return Err(format!(
-            "requirement does not begin with a name: text={text:?}"
-        ));
-    }
-    package(line, &words(text)).map(Some)
+    // A message quotes the text, which may be an address that is mistyped.
+    let package = package(line, &words(text)).map_err(|problem| without_credentials(&problem));
+    package.map(Some)
 }
 
 fn option(line: u64, text: &str) -> Option<Requirement> {
@@ -116,7 +113,7 @@ fn option(line: u64, text: &str) -> Option<Requirement> {
     if INCLUDING_OPTIONS.contains(&short) {
         return Some(unlocked(line, None, text));
     }
-    let text = without_credentials(text);
+    let text = without_credentials(&words(text));
     Some(Requirement {
         name: text.clone(),
         text,
@@ -190,6 +187,11 @@ fn split_name(text: &str) -> (&str, &str) {
 /// Reads `name[extras] specifiers ; marker --hash=…`.
 fn package(line: u64, text: &str) -> Result<Requirement, String> {
     let (name, rest) = split_name(text);
+    if name.is_empty() {
+        return Err(format!(
+            "requirement does not begin with a name: text={text:?}"
+        ));
+    }
     let (extras, rest) = split_extras(rest.trim_start())?;
     if rest.starts_with('@') {
         return Ok(unlocked(line, Some(name), text));

@@ -223,6 +223,17 @@ fn malformed_lock_files_are_refused_with_path_and_line() {
 }
 
 #[test]
+fn an_error_does_not_print_credentials() {
+    for text in [
+        "_https://user:hunter2@host/x",
+        "a=https://user:hunter2@host/x",
+    ] {
+        let error = parse(LockKind::Requirements, text).unwrap_err();
+        assert!(!error.chain().contains("hunter2"), "{error}");
+    }
+}
+
+#[test]
 fn bytes_that_are_not_utf_8_name_their_line() {
     let error = Lock::parse(LockKind::Requirements, Path::new("r.txt"), b"a==1\n\xff").unwrap_err();
     assert!(error.to_string().ends_with("path=r.txt line=2"), "{error}");

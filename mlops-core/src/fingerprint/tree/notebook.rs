@@ -38,7 +38,8 @@ mod tests {
             {"cell_type":"code","source":["a = 1\n","b = 2"],"outputs":[],"execution_count":null}],
             "metadata":{},"nbformat":4,"nbformat_minor":5}"##;
         let second = br##"{"cells":[
-            {"cell_type":"code","source":"a = 1\nb = 2","outputs":[{"text":"2"}],"execution_count":7}],
+            {"cell_type":"code","source":"a = 1\nb = 2","outputs":[{"text":"2"}],
+             "execution_count":7}],
             "metadata":{"kernel":"x"},"nbformat":4,"nbformat_minor":5}"##;
         assert!(code_of(first).is_some());
         assert_eq!(code_of(first), code_of(second));

@@ -1,0 +1,334 @@
+//! Does what the policy decides, and records it before going on.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::event::{Challenger, Contest, Evaluation, Event, Retraining, Signal, Window};
+use super::policy::{Action, Policy};
+use super::state::{Phase, State};
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::{Alias, LeaseOwner, ModelName, StreamName, VersionNumber};
+use crate::journal::{Journal, JournalStore};
+use crate::registry::{AliasChange, ModelRegistry, Stage, StageChange, VersionRef};
+use crate::time::Timestamp;
+
+/// What only the host can do.
+///
+/// Both are called again with the same request when the process died before their outcome was
+/// recorded: a retraining should run as a pipeline whose run id is made of its number.
+#[async_trait]
+pub trait Actions: Send + Sync {
+    /// Trains and registers a challenger.
+    async fn retrain(&self, retraining: &Retraining) -> Result<Challenger>;
+
+    /// Compares two versions on labels that neither was trained on.
+    async fn evaluate(&self, contest: &Contest) -> Result<Evaluation>;
+}
+
+/// Which model a lifecycle is about, and how the version in use is called.
+#[derive(Debug, Clone)]
+pub struct Names {
+    /// The journal's stream.
+    pub stream: StreamName,
+    /// The model.
+    pub model: ModelName,
+    /// The alias of the version in use.
+    pub alias: Alias,
+    /// Who acts, for leases and audit trails.
+    pub owner: LeaseOwner,
+}
+
+/// A lifecycle that is going on. Exactly one process holds it at a time.
+pub struct Lifecycle {
+    journal: Journal<Event>,
+    registry: Arc<dyn ModelRegistry>,
+    names: Names,
+    policy: Policy,
+    events: Vec<Event>,
+    state: Option<State>,
+}
+
+impl fmt::Debug for Lifecycle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lifecycle")
+            .field("names", &self.names)
+            .field("state", &self.state)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Lifecycle {
+    /// Opens a lifecycle, new or not, and takes its lease for `ttl`.
+    ///
+    /// # Errors
+    /// `Conflict` while another process holds it, `Corrupt` for a journal that makes no sense.
+    pub async fn open(
+        journal: Arc<dyn JournalStore>,
+        registry: Arc<dyn ModelRegistry>,
+        names: Names,
+        policy: Policy,
+        ttl: Duration,
+    ) -> Result<Self> {
+        let (journal, events) =
+            Journal::open(journal, names.stream.clone(), &names.owner, ttl).await?;
+        let state = State::replay(&events)?;
+        Ok(Self {
+            journal,
+            registry,
+            names,
+            policy,
+            events,
+            state,
+        })
+    }
+
+    /// Where it stands; `None` before it has begun.
+    #[must_use]
+    pub fn state(&self) -> Option<&State> {
+        self.state.as_ref()
+    }
+
+    /// Everything recorded so far.
+    #[must_use]
+    pub fn events(&self) -> &[Event] {
+        &self.events
+    }
+
+    /// Puts the first champion into use. One that has begun already is left as it is.
+    ///
+    /// # Errors
+    /// Those of the stores.
+    pub async fn begin(
+        &mut self,
+        at: Timestamp,
+        champion: VersionNumber,
+        metric: &str,
+        reference: f64,
+    ) -> Result<()> {
+        if self.state.is_some() {
+            return Ok(());
+        }
+        let reason = format!("first version, {metric} {reference:.4} out of time");
+        self.move_stage(champion, Stage::Production, &reason)
+            .await?;
+        self.move_alias(None, champion, &reason).await?;
+        self.record(Event::Began {
+            at,
+            champion,
+            metric: metric.to_owned(),
+            reference,
+        })
+        .await
+    }
+
+    /// Records a stretch of watching, and the alarms it raised. What is recorded already is not
+    /// recorded again.
+    ///
+    /// # Errors
+    /// Those of the stores; `Conflict` before it has begun.
+    pub async fn watched(&mut self, window: Window, alarms: Vec<Signal>) -> Result<()> {
+        let state = self.begun()?;
+        if state.watched_to.is_some_and(|to| to >= window.to) {
+            return Ok(());
+        }
+        for alarm in alarms {
+            let known =
+                |event: &Event| matches!(event, Event::Raised(signal) if signal.repeats(&alarm));
+            if !self.events.iter().any(known) {
+                self.record(Event::Raised(alarm)).await?;
+            }
+        }
+        self.journal.renew().await?;
+        self.record(Event::Watched(window)).await
+    }
+
+    /// Does whatever the policy decides, until there is nothing left to do. Returns what happened.
+    ///
+    /// A host that fails to retrain or evaluate ends that retraining; the error is in the journal, and
+    /// the next one may start after the cool-down.
+    ///
+    /// # Errors
+    /// Those of the stores; `Conflict` before it has begun.
+    pub async fn settle(&mut self, now: Timestamp, host: &dyn Actions) -> Result<Vec<Event>> {
+        let before = self.events.len();
+        while let Some(action) = self.policy.decide(self.begun()?, now) {
+            self.perform(action, now, host).await?;
+        }
+        Ok(self.events[before..].to_vec())
+    }
+
+    /// Ends it: there is nothing more to watch.
+    ///
+    /// # Errors
+    /// Those of the stores; `Conflict` while something is open.
+    pub async fn end(&mut self, at: Timestamp) -> Result<()> {
+        if self.begun()?.phase == Phase::Ended {
+            return Ok(());
+        }
+        self.record(Event::Ended { at }).await
+    }
+
+    /// Gives the lease back.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn close(self) -> Result<()> {
+        self.journal.close().await
+    }
+
+    fn begun(&self) -> Result<&State> {
+        self.state.as_ref().ok_or_else(|| {
+            let stream = &self.names.stream;
+            Error::new(
+                ErrorKind::Conflict,
+                format!("the lifecycle has not begun: stream={stream}"),
+            )
+        })
+    }
+
+    async fn record(&mut self, event: Event) -> Result<()> {
+        // Checked before it is written: a journal never holds what its own reader refuses.
+        let mut next = self.state.clone();
+        match &mut next {
+            Some(state) => state.apply(&event)?,
+            None => next = State::replay([&event])?,
+        }
+        self.journal.record(&event).await?;
+        self.state = next;
+        self.events.push(event);
+        Ok(())
+    }
+
+    async fn perform(&mut self, action: Action, now: Timestamp, host: &dyn Actions) -> Result<()> {
+        self.journal.renew().await?;
+        let event = match action {
+            Action::Start(retraining) => Event::RetrainingStarted(retraining),
+            Action::Retrain(retraining) => match host.retrain(&retraining).await {
+                Ok(challenger) => {
+                    let reason = format!("challenger of retraining {}", retraining.number);
+                    self.move_stage(challenger.version, Stage::Staging, &reason)
+                        .await?;
+                    Event::ChallengerTrained(challenger)
+                }
+                Err(error) => failed(error)?,
+            },
+            Action::Evaluate(contest) => match host.evaluate(&contest).await {
+                Ok(evaluation) => Event::Evaluated(evaluation),
+                Err(error) => failed(error)?,
+            },
+            Action::Promote(
+                Contest {
+                    at,
+                    champion: from,
+                    challenger: to,
+                },
+                reason,
+            ) => {
+                self.replace(from, to, &reason).await?;
+                Event::Promoted {
+                    at,
+                    from,
+                    to,
+                    reason,
+                }
+            }
+            Action::Keep(
+                Contest {
+                    at,
+                    champion,
+                    challenger,
+                },
+                reason,
+            ) => {
+                self.move_stage(challenger, Stage::Archived, &reason)
+                    .await?;
+                Event::Kept {
+                    at,
+                    champion,
+                    challenger,
+                    reason,
+                }
+            }
+            Action::Review(contest) => Event::Reviewed(host.evaluate(&contest).await?),
+            Action::Confirm(contest, reason) => Event::Confirmed {
+                at: now,
+                version: contest.champion,
+                reason,
+            },
+            Action::RollBack(
+                Contest {
+                    at,
+                    champion: from,
+                    challenger: to,
+                },
+                reason,
+            ) => {
+                self.replace(from, to, &reason).await?;
+                Event::RolledBack {
+                    at,
+                    from,
+                    to,
+                    reason,
+                }
+            }
+        };
+        self.record(event).await
+    }
+
+    /// Puts `to` into use and `from` out of it. Each of the three changes may be repeated, and after
+    /// each of them a version with the stage Production answers to the alias.
+    async fn replace(&self, from: VersionNumber, to: VersionNumber, reason: &str) -> Result<()> {
+        self.move_stage(to, Stage::Production, reason).await?;
+        self.move_alias(Some(from), to, reason).await?;
+        self.move_stage(from, Stage::Archived, reason).await
+    }
+
+    async fn move_alias(
+        &self,
+        expected: Option<VersionNumber>,
+        next: VersionNumber,
+        reason: &str,
+    ) -> Result<()> {
+        let change = AliasChange {
+            model: self.names.model.clone(),
+            alias: self.names.alias.clone(),
+            expected,
+            next: Some(next),
+            by: self.names.owner.to_string(),
+            reason: reason.to_owned(),
+        };
+        self.registry.set_alias(change).await
+    }
+
+    async fn move_stage(&self, version: VersionNumber, next: Stage, reason: &str) -> Result<()> {
+        let held = self
+            .registry
+            .get_version(&self.names.model, &VersionRef::Number(version))
+            .await?;
+        let change = StageChange {
+            model: self.names.model.clone(),
+            version,
+            expected: held.stage,
+            next,
+            by: self.names.owner.to_string(),
+            reason: reason.to_owned(),
+        };
+        self.registry.set_stage(change).await.map(|_| ())
+    }
+}
+
+/// A failure of the host's own work ends the retraining; that of a store, or a stop from outside,
+/// ends this process's turn and leaves the retraining open.
+fn failed(error: Error) -> Result<Event> {
+    match error.kind() {
+        ErrorKind::Failed | ErrorKind::InvalidInput | ErrorKind::NotFound => {
+            Ok(Event::RetrainingFailed {
+                error: error.chain(),
+            })
+        }
+        _ => Err(error),
+    }
+}
