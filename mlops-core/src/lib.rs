@@ -1,5 +1,7 @@
 //! The life of a machine-learning model: its vocabulary, its contracts, its engine.
 pub mod artifact;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod data;
 pub mod error;
 pub mod fingerprint;

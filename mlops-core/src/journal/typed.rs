@@ -8,7 +8,7 @@ use futures::TryStreamExt as _;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Append, JournalStore, Lease};
+use super::{Append, Epoch, JournalStore, Lease};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{LeaseOwner, StreamName};
 use crate::time::Timestamp;
@@ -72,6 +72,12 @@ impl<E: Serialize + DeserializeOwned> Journal<E> {
             .await?;
         self.next += 1;
         Ok(())
+    }
+
+    /// The epoch of the lease: no two writers of a stream have the same.
+    #[must_use]
+    pub fn epoch(&self) -> Epoch {
+        self.lease.epoch
     }
 
     /// Extends the lease by its full time.

@@ -286,7 +286,13 @@ impl Running<'_> {
             .reports
             .values()
             .all(|r| r.is_done() || matches!(r.state, StepState::Skipped { .. }));
-        self.journal.record(&Event::Finished { ok }).await
+        self.journal.record(&Event::Finished { ok }).await?;
+        if let Err(error) = tokio::fs::remove_dir_all(self.folder()).await
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            tracing::warn!(%error, "cannot remove the folder of a pipeline run");
+        }
+        Ok(())
     }
 
     async fn record(&mut self, step: StepName, report: StepReport) -> Result<()> {
@@ -366,6 +372,16 @@ impl Running<'_> {
         ready.then_some(Ok(()))
     }
 
+    /// The run's folder. Below it, each executor that has held the run has one of its own, so that one
+    /// that was fenced off can't touch the files of its successor.
+    fn folder(&self) -> PathBuf {
+        let options = &self.executor.options;
+        options
+            .work_folder
+            .join(self.plan.name().as_str())
+            .join(self.id.as_str())
+    }
+
     fn job(&self, step: &Step, events: &mpsc::Sender<Event>) -> Result<Job> {
         let input = |name: &ValueName| {
             let blob = self.values.get(name).copied();
@@ -385,10 +401,9 @@ impl Running<'_> {
             run: self.id.clone(),
             step: step.clone(),
             inputs: step.inputs.iter().map(input).collect::<Result<Outputs>>()?,
-            folder: options
-                .work_folder
-                .join(self.plan.name().as_str())
-                .join(self.id.as_str())
+            folder: self
+                .folder()
+                .join(self.journal.epoch().0.to_string())
                 .join(step.name.as_str()),
             policy: options.cache,
             cancel: self.cancel.clone(),

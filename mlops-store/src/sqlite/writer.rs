@@ -1,0 +1,183 @@
+//! The one thread that writes: it takes whatever has gathered and commits it in one transaction.
+//!
+//! Each piece of work runs in a savepoint, so that one that fails takes nothing else with it. Everybody
+//! is answered after the commit, never before. One `fsync` is shared by all writes of a group: that is
+//! where the speed of many small writes comes from.
+
+use std::path::PathBuf;
+use std::thread::JoinHandle;
+
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
+
+use mlops_core::error::{Error, ErrorKind, Result};
+
+use super::error::{Place, is_fatal};
+
+/// Pieces of work that may wait.
+const QUEUE: usize = 1024;
+
+/// One caller's part of a transaction.
+trait Piece: Send {
+    /// Does it; `false` asks for it to be undone.
+    fn run(&mut self, connection: &Connection, place: &Place) -> bool;
+    /// Tells the caller, once it is known how the commit went.
+    fn answer(self: Box<Self>, committed: Result<()>);
+}
+
+struct Call<T, F> {
+    work: Option<F>,
+    outcome: Option<Result<T>>,
+    tell: oneshot::Sender<Result<T>>,
+}
+
+impl<T: Send, F> Piece for Call<T, F>
+where
+    F: FnOnce(&Connection, &Place) -> Result<T> + Send,
+{
+    fn run(&mut self, connection: &Connection, place: &Place) -> bool {
+        self.outcome = self.work.take().map(|work| work(connection, place));
+        matches!(self.outcome, Some(Ok(_)))
+    }
+
+    fn answer(self: Box<Self>, committed: Result<()>) {
+        let answer = match (self.outcome, committed) {
+            (Some(Err(own)), _) => Err(own),
+            (Some(Ok(value)), Ok(())) => Ok(value),
+            (_, Err(error)) => Err(error),
+            (None, Ok(())) => Err(Error::new(
+                ErrorKind::Internal,
+                "a write was answered before it was done",
+            )),
+        };
+        // Whoever asked may have stopped waiting; what is committed stays.
+        self.tell.send(answer).ok();
+    }
+}
+
+/// The way to the writing thread. Dropping it finishes what is queued and joins the thread.
+pub(super) struct Writer {
+    queue: Option<mpsc::Sender<Box<dyn Piece>>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    pub(super) fn start(connection: Connection, path: PathBuf, group: usize) -> Result<Self> {
+        let (queue, inbox) = mpsc::channel(QUEUE);
+        let place = Place::new(&path);
+        let thread = std::thread::Builder::new()
+            .name("mlops-sqlite-write".into())
+            .spawn(move || serve(&connection, inbox, &place, group))
+            .map_err(|source| {
+                Error::new(ErrorKind::Unavailable, "cannot start a thread").with_source(source)
+            })?;
+        Ok(Self {
+            queue: Some(queue),
+            thread: Some(thread),
+        })
+    }
+
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection, &Place) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (tell, told) = oneshot::channel();
+        let gone = || {
+            Error::new(
+                ErrorKind::Unavailable,
+                "the store's writing thread has ended",
+            )
+        };
+        let queue = self.queue.as_ref().ok_or_else(gone)?;
+        let call = Call {
+            work: Some(work),
+            outcome: None,
+            tell,
+        };
+        queue.send(Box::new(call)).await.map_err(|_| gone())?;
+        told.await.map_err(|_| gone())?
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.queue = None;
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the store's writing thread panicked");
+        }
+    }
+}
+
+fn serve(
+    connection: &Connection,
+    mut inbox: mpsc::Receiver<Box<dyn Piece>>,
+    place: &Place,
+    most: usize,
+) {
+    let mut disk_failed = false;
+    let mut group = Vec::with_capacity(most);
+    while inbox.blocking_recv_many(&mut group, most) > 0 {
+        if disk_failed {
+            let message = "the disk failed before, open the store again";
+            let refuse = |piece: Box<dyn Piece>| {
+                piece.answer(Err(Error::new(ErrorKind::Unavailable, message)))
+            };
+            group.drain(..).for_each(refuse);
+        } else {
+            disk_failed = commit_group(connection, &mut group, place);
+        }
+    }
+    // Leaves a small file behind; what is committed is safe in the log without it.
+    if let Err(error) =
+        connection.execute_batch("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE);")
+    {
+        tracing::debug!(%error, "no checkpoint at the end");
+    }
+}
+
+/// Runs and commits a group, then answers everyone in it. Returns whether the disk failed.
+fn commit_group(connection: &Connection, group: &mut Vec<Box<dyn Piece>>, place: &Place) -> bool {
+    let outcome = transaction(connection, group, place);
+    let disk_failed = outcome.as_ref().is_err_and(is_fatal);
+    if outcome.is_err() && !connection.is_autocommit() {
+        // The error that is reported is the first one; an open transaction would fail the next BEGIN.
+        connection.execute_batch("ROLLBACK").ok();
+    }
+    let outcome = outcome.map_err(|error| place.error(error));
+    for piece in group.drain(..) {
+        piece.answer(outcome.as_ref().map(|()| ()).map_err(copy));
+    }
+    disk_failed
+}
+
+fn transaction(
+    connection: &Connection,
+    group: &mut [Box<dyn Piece>],
+    place: &Place,
+) -> rusqlite::Result<()> {
+    connection.execute_batch("BEGIN IMMEDIATE")?;
+    if let [only] = group {
+        return connection.execute_batch(if only.run(connection, place) {
+            "COMMIT"
+        } else {
+            "ROLLBACK"
+        });
+    }
+    for piece in group {
+        connection.prepare_cached("SAVEPOINT piece")?.execute([])?;
+        if !piece.run(connection, place) {
+            connection
+                .prepare_cached("ROLLBACK TO piece")?
+                .execute([])?;
+        }
+        connection.prepare_cached("RELEASE piece")?.execute([])?;
+    }
+    connection.execute_batch("COMMIT")
+}
+
+/// Errors are not `Clone`; everyone in a group gets one of the same meaning.
+fn copy(error: &Error) -> Error {
+    Error::new(error.kind(), error.chain()).with_retry(error.retry())
+}
