@@ -10,7 +10,7 @@ use super::event::{Challenger, Contest, Evaluation, Event, Retraining, Signal, W
 use super::policy::{Action, Policy};
 use super::state::{Phase, State};
 use crate::error::{Error, ErrorKind, Result};
-use crate::id::{Alias, LeaseOwner, ModelName, StreamName, VersionNumber};
+use crate::id::{Alias, ExperimentId, LeaseOwner, ModelName, StreamName, VersionNumber};
 use crate::journal::{Journal, JournalStore};
 use crate::registry::{AliasChange, ModelRegistry, Stage, StageChange, VersionRef};
 use crate::time::Timestamp;
@@ -35,6 +35,8 @@ pub struct Names {
     pub stream: StreamName,
     /// The model.
     pub model: ModelName,
+    /// The experiment that its training runs belong to.
+    pub experiment: ExperimentId,
     /// The alias of the version in use.
     pub alias: Alias,
     /// Who acts, for leases and audit trails.
@@ -115,12 +117,7 @@ impl Lifecycle {
         self.move_stage(champion, Stage::Production, &reason)
             .await?;
         self.move_alias(None, champion, &reason).await?;
-        self.record(Event::Began {
-            at,
-            champion,
-            metric: metric.to_owned(),
-            reference,
-        })
+        self.record(Event::Began { at, model: self.names.model.clone(), experiment: self.names.experiment.clone(), champion, metric: metric.to_owned(), reference })
         .await
     }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{RunId, VersionNumber};
+use crate::id::{ExperimentId, ModelName, RunId, VersionNumber};
 use crate::time::Timestamp;
 
 /// What a signal is about.
@@ -145,7 +145,11 @@ pub enum Event {
     Began {
         /// When.
         at: Timestamp,
-        /// Which.
+        /// The model.
+        model: ModelName,
+        /// The experiment that its training runs belong to.
+        experiment: ExperimentId,
+        /// The version.
         champion: VersionNumber,
         /// The metric that quality is measured by.
         metric: String,

@@ -4,8 +4,8 @@ use futures::TryStreamExt as _;
 use serde::{Deserialize, Serialize};
 
 use super::event::{Event, Window};
-use crate::error::Result;
-use crate::id::{ExperimentId, ModelName, StreamName, TagKey};
+use crate::error::{Error, Result};
+use crate::id::{ModelName, StreamName, TagKey};
 use crate::journal::{Journal, JournalStore};
 use crate::registry::{AuditEvent, ModelRegistry, ModelVersion, Stage};
 use crate::time::Timestamp;
@@ -65,7 +65,7 @@ pub struct Kpis {
     /// Runs that were re-executed.
     pub reexecuted: u64,
     /// Quality now beside the quality before use.
-    pub quality: Option<Quality>,
+    pub quality: Quality,
     /// From the first alarm after a promotion (or the start) to the next better model in Production,
     /// in event time: the median over the promotions.
     pub drift_to_fixed_seconds: Option<f64>,
@@ -90,44 +90,41 @@ pub struct KpiInputs<'a> {
     pub journal: &'a dyn JournalStore,
     /// Its stream.
     pub stream: &'a StreamName,
-    /// Its model.
-    pub model: &'a ModelName,
-    /// Its experiment.
-    pub experiment: &'a ExperimentId,
 }
 
 impl Kpis {
     /// Reads the stores.
     ///
     /// # Errors
-    /// Those of the stores.
+    /// `NotFound` when the lifecycle has not begun; those of the stores.
     pub async fn compute(from: KpiInputs<'_>) -> Result<Self> {
         let history = Journal::<Event>::history(from.journal, from.stream).await?;
         let events: Vec<Event> = history.into_iter().map(|(_, event)| event).collect();
-        let runs = RunQuery::default().in_experiment(from.experiment.clone());
+        let Some(Event::Began { model, experiment, metric, reference, .. }) = events.first() else {
+            return Err(Error::not_found("lifecycle", from.stream));
+        };
+        let runs = RunQuery::default().in_experiment(experiment.clone());
         let runs: Vec<Run> = from.tracking.search_runs(runs).try_collect().await?;
         let tag = TagKey::new(REPRODUCED_TAG)?;
         let verdicts: Vec<&String> = runs.iter().filter_map(|run| run.tags.get(&tag)).collect();
+        let current = current_quality(&events);
         Ok(Self {
-            lead_time_seconds: lead_time(from, &runs).await?,
-            reproduced: verdicts
-                .iter()
-                .filter(|verdict| **verdict == "bitwise")
-                .count() as u64,
+            lead_time_seconds: lead_time(from, model, &runs).await?,
+            reproduced: verdicts.iter().filter(|verdict| **verdict == "bitwise").count() as u64,
             reexecuted: verdicts.len() as u64,
-            quality: quality(&events),
+            quality: Quality { metric: metric.clone(), reference: *reference, current },
             drift_to_fixed_seconds: median(drift_to_fixed(&events)),
         })
     }
 }
 
-async fn lead_time(from: KpiInputs<'_>, runs: &[Run]) -> Result<Option<f64>> {
+async fn lead_time(from: KpiInputs<'_>, model: &ModelName, runs: &[Run]) -> Result<Option<f64>> {
     let versions: Vec<ModelVersion> = from
         .registry
-        .list_versions(from.model)
+        .list_versions(model)
         .try_collect()
         .await?;
-    let audit: Vec<_> = from.registry.audit(from.model).try_collect().await?;
+    let audit: Vec<_> = from.registry.audit(model).try_collect().await?;
     let times = versions.iter().filter_map(|version| {
         let start = runs.iter().find(|run| Some(&run.id) == version.run.as_ref())?.start;
         let arrived = audit.iter().find(|entry| {
@@ -138,37 +135,16 @@ async fn lead_time(from: KpiInputs<'_>, runs: &[Run]) -> Result<Option<f64>> {
     Ok(median(times.collect()))
 }
 
-fn quality(events: &[Event]) -> Option<Quality> {
-    let (metric, reference) = events.iter().find_map(|event| match event {
-        Event::Began {
-            metric, reference, ..
-        } => Some((metric.clone(), *reference)),
-        _ => None,
-    })?;
+/// The latest windows' quality, weighted by their labels.
+fn current_quality(events: &[Event]) -> Option<f64> {
     let judged = |event: &Event| match event {
-        Event::Watched(Window {
-            quality: Some(quality),
-            labels,
-            ..
-        }) => Some((*quality, *labels as f64)),
+        Event::Watched(Window { quality: Some(quality), labels, .. }) => Some((*quality, *labels as f64)),
         _ => None,
     };
-    let latest: Vec<(f64, f64)> = events
-        .iter()
-        .rev()
-        .filter_map(judged)
-        .take(CURRENT_WINDOWS)
-        .collect();
+    let latest: Vec<(f64, f64)> = events.iter().rev().filter_map(judged).take(CURRENT_WINDOWS).collect();
     let labels: f64 = latest.iter().map(|(_, labels)| labels).sum();
-    let sum: f64 = latest
-        .iter()
-        .map(|(quality, labels)| quality * labels)
-        .sum();
-    Some(Quality {
-        metric,
-        reference,
-        current: (labels > 0.0).then(|| sum / labels),
-    })
+    let sum: f64 = latest.iter().map(|(quality, labels)| quality * labels).sum();
+    (labels > 0.0).then(|| sum / labels)
 }
 
 /// For each promotion, the time since the first alarm that it answers.

@@ -116,9 +116,7 @@ async fn register(registry: &dyn ModelRegistry, number: u32) -> VersionNumber {
 
 fn names() -> Names {
     let (stream, alias) = ("lifecycle/x".parse().unwrap(), "champion".parse().unwrap());
-    Names {
-        stream,
-        model: model(),
+    Names { stream, model: model(), experiment: "e".parse().unwrap(),
         alias,
         owner: "test".parse().unwrap(),
     }
@@ -402,6 +400,8 @@ fn an_interval_decides_and_an_undefined_one_proves_nothing() {
 fn events_out_of_order_are_refused() {
     let began = Event::Began {
         at: day(0),
+        model: model(),
+        experiment: "e".parse().unwrap(),
         champion: VersionNumber(1),
         metric: "auc".into(),
         reference: 0.7,

@@ -1,0 +1,266 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 drift found with --fail-on drift, 2 wrong usage, 3 bad input or data, \
+    4 not found or conflict, 5 unavailable (a retry may help), 70 a defect.";
+
+/// The life of a machine-learning model: track, check drift, retrain, promote.
+#[derive(Debug, Parser)]
+#[command(name = "mlops", version, after_help = EXIT_CODES, arg_required_else_help = true)]
+pub(crate) struct Args {
+    /// The folder of the store.
+    #[arg(long, global = true, env = "MLOPS_STORE", default_value = "mlops-demo", value_name = "DIR")]
+    pub(crate) store: PathBuf,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Turn the whole loop on a year of flights: train, watch, detect drift, retrain, promote.
+    Demo(DemoArgs),
+    /// List experiments.
+    Experiments(ListArgs),
+    /// List, show and compare runs.
+    Runs(RunsArgs),
+    /// List models; show versions, lineage and audit trail.
+    Models(ModelsArgs),
+    /// Version data: add, list, compare, check out.
+    Data(DataArgs),
+    /// List and show pipeline runs.
+    Pipeline(PipelineArgs),
+    /// Show what a lifecycle is worth: lead time, reproducibility, quality, time to fix.
+    Kpi(KpiArgs),
+    /// Compare two Parquet files, column by column.
+    Drift(DriftArgs),
+}
+
+#[derive(Debug, Parser)]
+#[command(after_help = "Examples:\n  mlops demo\n  mlops demo --fast --json\n  mlops demo --dir /tmp/flights")]
+pub(crate) struct DemoArgs {
+    /// The folder of the store; made when it is not there. An unfinished demo in it is resumed.
+    #[arg(long, default_value = "mlops-demo", value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// Smaller models and fewer permutations: the same loop in a third of the time.
+    #[arg(long)]
+    pub(crate) fast: bool,
+    /// Print one JSON object (mlops.demo/1).
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Parser)]
+#[command(after_help = "Examples:\n  mlops experiments\n  mlops experiments --all --json")]
+pub(crate) struct ListArgs {
+    /// Deleted ones too.
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Parser)]
+#[command(
+    after_help = "Examples:\n  mlops runs --experiment 'flight delay demo-1' --limit 5\n  mlops runs show 0193f2\n  mlops runs diff boosting logistic"
+)]
+pub(crate) struct RunsArgs {
+    #[command(subcommand)]
+    pub(crate) action: Option<RunsAction>,
+    /// Only runs of this experiment.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) experiment: Option<String>,
+    /// Order by this metric, largest first, instead of newest first.
+    #[arg(long, value_name = "METRIC")]
+    pub(crate) by: Option<String>,
+    /// At most so many.
+    #[arg(long, default_value_t = 50, value_name = "N")]
+    pub(crate) limit: usize,
+    /// Print one JSON object.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RunsAction {
+    /// Everything that one run logged.
+    Show {
+        /// The run's id, the beginning of it, or its name.
+        run: String,
+    },
+    /// What differs between two runs: params, metrics, and the entries of the run key.
+    Diff {
+        /// A run's id, the beginning of it, or its name.
+        a: String,
+        /// Another.
+        b: String,
+    },
+}
+
+#[derive(Debug, Parser)]
+#[command(after_help = "Examples:\n  mlops models\n  mlops models show 'flight delay demo-1' --json")]
+pub(crate) struct ModelsArgs {
+    #[command(subcommand)]
+    pub(crate) action: Option<ModelsAction>,
+    /// Print one JSON object.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ModelsAction {
+    /// Versions, where each came from, and everything that happened.
+    Show {
+        /// The model's name.
+        model: String,
+    },
+}
+
+#[derive(Debug, Parser)]
+#[command(
+    after_help = "Examples:\n  mlops data\n  mlops data add flights ./flights -m 'March is in'\n  mlops data diff b3:00.. b3:11..\n  mlops data checkout b3:00.. ./out"
+)]
+pub(crate) struct DataArgs {
+    #[command(subcommand)]
+    pub(crate) action: Option<DataAction>,
+    /// Print one JSON object.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DataAction {
+    /// Store a file or folder as the next version of a data set.
+    Add {
+        /// The data set.
+        dataset: String,
+        /// The file or folder.
+        path: PathBuf,
+        /// What changed.
+        #[arg(short, long, default_value = "")]
+        message: String,
+    },
+    /// The versions of a data set, newest first.
+    List {
+        /// The data set; all of them without it.
+        dataset: Option<String>,
+    },
+    /// The files that differ between two versions.
+    Diff {
+        /// A version's id, or the beginning of it.
+        a: String,
+        /// Another.
+        b: String,
+    },
+    /// Write a version's files into a new folder.
+    Checkout {
+        /// The version's id, or the beginning of it.
+        version: String,
+        /// The new folder.
+        to: PathBuf,
+    },
+}
+
+#[derive(Debug, Parser)]
+#[command(after_help = "Examples:\n  mlops pipeline\n  mlops pipeline show flight-delay demo-1-first --json")]
+pub(crate) struct PipelineArgs {
+    #[command(subcommand)]
+    pub(crate) action: Option<PipelineAction>,
+    /// Print one JSON object.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PipelineAction {
+    /// The steps of one run: what ran, what was cached, and why not.
+    Show {
+        /// The pipeline.
+        pipeline: String,
+        /// The run.
+        run: String,
+    },
+}
+
+#[derive(Debug, Parser)]
+#[command(after_help = "Examples:\n  mlops kpi\n  mlops kpi demo-1 --json")]
+pub(crate) struct KpiArgs {
+    /// The lifecycle; the newest one without it.
+    pub(crate) lifecycle: Option<String>,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// How a drift report is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// A table with small histograms.
+    Table,
+    /// One JSON object (mlops.drift.report/1).
+    Json,
+}
+
+/// What makes `mlops drift` exit with 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FailOn {
+    /// A drifted data set.
+    Drift,
+}
+
+/// How p-values are corrected for the number of tests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CorrectionArg {
+    /// Not at all.
+    None,
+    /// Controls the share of false alarms among alarms.
+    BenjaminiHochberg,
+    /// The same under any dependence.
+    BenjaminiYekutieli,
+    /// Controls the chance of any false alarm.
+    Bonferroni,
+}
+
+#[derive(Debug, Parser)]
+#[command(
+    after_help = "Examples:\n  mlops drift january.parquet july.parquet\n  mlops drift ref.parquet cur.parquet --cluster 1d:time_hour --json\n  mlops drift ref.parquet cur.parquet --fail-on drift --min-effect 0.1"
+)]
+pub(crate) struct DriftArgs {
+    /// The Parquet file to compare with.
+    pub(crate) reference: PathBuf,
+    /// The Parquet file to check.
+    pub(crate) current: PathBuf,
+    /// Check only these columns.
+    #[arg(long, value_delimiter = ',', value_name = "COLUMN")]
+    pub(crate) columns: Vec<String>,
+    /// Leave these columns out.
+    #[arg(long, value_delimiter = ',', value_name = "COLUMN")]
+    pub(crate) exclude: Vec<String>,
+    /// Treat this column's values as names (repeatable).
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) categorical: Vec<String>,
+    /// Rows that belong together: a column, or 1d:TIMECOLUMN for blocks of time (s, m, h, d, w).
+    #[arg(long, value_name = "COLUMN|1d:TIMECOLUMN")]
+    pub(crate) cluster: Option<String>,
+    /// The rate of false alarms.
+    #[arg(long, default_value_t = 0.05)]
+    pub(crate) alpha: f64,
+    /// How p-values are corrected for the number of tests.
+    #[arg(long, value_enum, default_value = "benjamini-hochberg")]
+    pub(crate) correction: CorrectionArg,
+    /// The smallest change of location (KS) that matters; the other floors follow. 0 turns them off.
+    #[arg(long, default_value_t = 0.04, value_name = "X")]
+    pub(crate) min_effect: f64,
+    /// Exit with 1 when the data has drifted.
+    #[arg(long, value_enum)]
+    pub(crate) fail_on: Option<FailOn>,
+    /// How to print.
+    #[arg(long, value_enum, default_value = "table")]
+    pub(crate) format: Format,
+    /// The same as --format json.
+    #[arg(long)]
+    pub(crate) json: bool,
+}

@@ -1,0 +1,138 @@
+//! `mlops drift REF CUR`
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Result;
+use mlops_core::Error;
+use mlops_drift::report::{ColumnReport, Kind, Report, Verdict};
+use mlops_drift::{ClusterBy, Correction, FitOptions, MonitorOptions};
+
+use crate::args::{CorrectionArg, DriftArgs, FailOn, Format};
+use crate::{exit, output};
+
+pub(crate) fn run(args: &DriftArgs) -> Result<ExitCode> {
+    let mut fit = FitOptions::default()
+        .with_exclude(args.exclude.clone())
+        .with_categorical(args.categorical.clone());
+    if !args.columns.is_empty() {
+        fit = fit.with_columns(args.columns.clone());
+    }
+    if let Some(text) = &args.cluster {
+        fit = fit.with_cluster(cluster(text)?);
+    }
+    let options = MonitorOptions::default()
+        .with_alpha(args.alpha)
+        .with_correction(correction(args.correction))
+        .with_min_effect(args.min_effect);
+    let progress = crate::demo::progress::spinner("reading");
+    let reference = mlops_drift::parquet::read(&args.reference)?;
+    let current = mlops_drift::parquet::read(&args.current)?;
+    progress.set_message("comparing");
+    let report = mlops_drift::compare(&reference, &current, &fit, &options)?;
+    progress.finish_and_clear();
+    if args.json || args.format == Format::Json {
+        output::json(&report)?;
+    } else {
+        output::text(&table(&report))?;
+    }
+    let failed = args.fail_on == Some(FailOn::Drift) && report.dataset.drifted;
+    Ok(if failed { ExitCode::from(exit::DRIFT) } else { ExitCode::SUCCESS })
+}
+
+const fn correction(arg: CorrectionArg) -> Correction {
+    match arg {
+        CorrectionArg::None => Correction::None,
+        CorrectionArg::BenjaminiHochberg => Correction::BenjaminiHochberg,
+        CorrectionArg::BenjaminiYekutieli => Correction::BenjaminiYekutieli,
+        CorrectionArg::Bonferroni => Correction::Bonferroni,
+    }
+}
+
+/// `COLUMN`, or `<number><s|m|h|d|w>:TIMECOLUMN`.
+fn cluster(text: &str) -> Result<ClusterBy> {
+    let Some((width, column)) = text.split_once(':') else { return Ok(ClusterBy::Column(text.to_owned())) };
+    let bad = || Error::invalid(format!("not a block of time, write it like 1d:TIMECOLUMN: value={text:?}"));
+    let unit = width.chars().last().ok_or_else(bad)?;
+    let number: u64 = width[..width.len() - unit.len_utf8()].parse().map_err(|_| bad())?;
+    let seconds = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3_600,
+        'd' => 86_400,
+        'w' => 604_800,
+        _ => return Err(bad().into()),
+    };
+    let width = number.checked_mul(seconds).filter(|seconds| *seconds > 0).ok_or_else(bad)?;
+    Ok(ClusterBy::TimeBlock { column: column.to_owned(), width: Duration::from_secs(width) })
+}
+
+fn table(report: &Report) -> String {
+    let row = |column: &ColumnReport| {
+        let verdict = match column.verdict {
+            Verdict::Stable => "stable".to_owned(),
+            Verdict::Drifted => "DRIFTED".to_owned(),
+            Verdict::Unchecked => "unchecked".to_owned(),
+        };
+        let by = column.decided_by.map_or(String::new(), |change| format!("{change:?}").to_lowercase());
+        let kind = column.kind.map_or("-".to_owned(), |kind: Kind| format!("{kind:?}").to_lowercase());
+        let statistics = &column.statistics;
+        let psi = statistics.psi.as_ref();
+        [
+            column.column.clone(),
+            kind,
+            verdict,
+            by,
+            output::short(column.effect),
+            output::short(column.adjusted_p_value),
+            output::short(psi.and_then(|psi| psi.value)),
+            output::short(statistics.ks.as_ref().and_then(|ks| ks.value)),
+            psi.map_or(String::new(), |psi| histogram(&psi.reference_counts)),
+            psi.map_or(String::new(), |psi| histogram(&psi.current_counts)),
+            column.reason.clone().unwrap_or_default(),
+        ]
+    };
+    let header = ["COLUMN", "KIND", "VERDICT", "BY", "EFFECT", "P (ADJ)", "PSI", "KS", "REFERENCE", "CURRENT", ""];
+    let columns = output::table(header, report.columns.iter().map(row));
+    let dataset = &report.dataset;
+    let verdict = if dataset.drifted { "DRIFTED" } else { "no drift" };
+    format!(
+        "{columns}\n\n{verdict}: {} of {} columns drifted, {} unchecked  (rows {} -> {}, alpha {}, {})",
+        dataset.drifted_columns,
+        dataset.columns,
+        dataset.unchecked_columns,
+        report.rows.reference,
+        report.rows.current,
+        report.alpha,
+        dataset.rule,
+    )
+}
+
+/// The shares of at most twenty bins as bars of eight heights.
+fn histogram(counts: &[u64]) -> String {
+    const BARS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let most = counts.iter().copied().max().unwrap_or(0).max(1);
+    let bar = |count: &u64| BARS[(count * 8).div_ceil(most).min(8) as usize];
+    counts.iter().take(20).map(bar).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clusters_are_columns_or_blocks_of_time() {
+        let day = ClusterBy::TimeBlock { column: "time_hour".into(), width: Duration::from_secs(86_400) };
+        assert_eq!(cluster("1d:time_hour").unwrap(), day);
+        assert_eq!(cluster("user").unwrap(), ClusterBy::Column("user".into()));
+        for bad in ["d:x", "1y:x", ":x", "0d:x", "99999999999999999999w:x", "1é:x"] {
+            assert!(cluster(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn histograms_have_a_bar_for_everything_that_is_there() {
+        assert_eq!(histogram(&[0, 1, 1_000_000]), " ▁█");
+        assert_eq!(histogram(&[]), "");
+    }
+}

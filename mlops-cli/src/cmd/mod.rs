@@ -1,0 +1,9 @@
+//! One file a command.
+
+pub(crate) mod data;
+pub(crate) mod drift;
+pub(crate) mod experiments;
+pub(crate) mod kpi;
+pub(crate) mod models;
+pub(crate) mod pipeline;
+pub(crate) mod runs;

@@ -1,0 +1,49 @@
+//! What every command needs: the store, ids given in short, logging.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use futures::TryStreamExt as _;
+use mlops_core::Error;
+use mlops_core::id::RunId;
+use mlops_core::tracking::{LifecycleFilter, Run, RunQuery, TrackingStore};
+use mlops_store::LocalStore;
+use tracing_subscriber::EnvFilter;
+
+/// Logs warnings to standard error; `MLOPS_LOG` sets another filter.
+pub(crate) fn init_logging() -> Result<()> {
+    let filter = std::env::var("MLOPS_LOG").unwrap_or_else(|_| "warn".to_owned());
+    let filter = EnvFilter::try_new(&filter).map_err(|source| {
+        Error::invalid(format!("MLOPS_LOG is not a log filter: value={filter:?}")).with_source(source)
+    })?;
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Only a test that runs two commands in one process has a subscriber already.
+    subscriber.try_init().ok();
+    Ok(())
+}
+
+/// Opens the store that a command reads.
+pub(crate) fn open(store: &Path) -> Result<LocalStore> {
+    LocalStore::open_existing(store)
+        .context("there is no store to read; `mlops demo` makes one, `--store DIR` names one")
+}
+
+/// The run whose id is `text`, or begins with it.
+pub(crate) async fn find_run(store: &dyn TrackingStore, text: &str) -> Result<Run> {
+    if let Ok(id) = RunId::new(text)
+        && let Ok(run) = store.get_run(&id).await
+    {
+        return Ok(run);
+    }
+    let all = RunQuery::default().with_lifecycle(LifecycleFilter::Any);
+    let runs: Vec<Run> = store.search_runs(all).try_collect().await?;
+    let mut fits = runs.into_iter().filter(|run| run.id.as_str().starts_with(text) || run.name == text);
+    match (fits.next(), fits.next()) {
+        (Some(run), None) => Ok(run),
+        (None, _) => Err(Error::not_found("run", text).into()),
+        (Some(a), Some(b)) => {
+            let message = format!("several runs fit, give more of the id: given={text} fits={}, {}", a.id, b.id);
+            Err(Error::invalid(message).into())
+        }
+    }
+}

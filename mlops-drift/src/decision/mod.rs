@@ -1,0 +1,23 @@
+//! From counts to verdicts: tests calibrated by exchange, corrected for their number, with floors.
+//!
+//! A column brings up to three tests. Its *values*: location (Mann-Whitney) and scale (Mood) taken
+//! together for numbers, G for categories. Its *nulls*: the share of rows without a usable value.
+//! Its *range*: values outside of everything the reference holds. What is exchanged between the two
+//! sides are single rows, or whole clusters where rows share their fate.
+
+mod clusters;
+mod correct;
+mod draw;
+mod exact;
+mod rows;
+mod scores;
+mod sequential;
+mod tail;
+mod test;
+mod verdict;
+
+pub(crate) use clusters::Units;
+pub use correct::Correction;
+pub(crate) use rows::Cells;
+pub(crate) use test::{Compared, Exchange, Tested, nulls, range, values};
+pub(crate) use verdict::{Evidence, Outcome, decide};

@@ -1,0 +1,77 @@
+//! Finds out whether data has drifted away from a reference, with verdicts that state their error
+//! rate.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use mlops_drift::arrow::array::{ArrayRef, Float64Array, RecordBatch};
+//! use mlops_drift::{DriftMonitor, FitOptions, MonitorOptions, Reference, Verdict};
+//!
+//! let batch = |shift: f64| {
+//!     let values = (0..500).map(|row| f64::from(row * 37 % 500) + shift);
+//!     let column: ArrayRef = Arc::new(Float64Array::from_iter_values(values));
+//!     RecordBatch::try_from_iter([("load", column)])
+//! };
+//! let reference = Reference::fit([&batch(0.0)?], &FitOptions::default())?;
+//! let monitor = DriftMonitor::new(Arc::new(reference), MonitorOptions::default())?;
+//!
+//! let mut handle = monitor.handle(); // one a worker
+//! handle.observe(&batch(80.0)?)?;
+//! handle.publish();
+//!
+//! let report = monitor.report();
+//! let load = report.column("load").expect("it is in the reference");
+//! assert_eq!(load.verdict, Verdict::Drifted);
+//! assert_eq!(load.effect, Some(0.16)); // the Kolmogorov-Smirnov distance
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # The parts
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`Reference`], [`FitOptions`], [`ClusterBy`] | what the data looked like, and which rows share their fate |
+//! | [`DriftMonitor`], [`Handle`], [`MonitorOptions`], [`Value`] | current data, from Arrow batches, slices or rows, by many workers |
+//! | [`compare`] | both at once, for two sets of batches |
+//! | [`report`] | what was found, in the JSON shape `mlops.drift.report/1` |
+//! | [`statistic`] | PSI, Kolmogorov-Smirnov, Wasserstein-1, Mann-Whitney, Mood and G as plain functions |
+//! | `parquet` | reading a file that may be damaged (feature `parquet`) |
+//!
+//! # How a verdict is reached
+//!
+//! Numbers are tested for location and scale at once, categories by G, both by exchanging rows
+//! between the two sides, or whole clusters (say days) where rows share their fate
+//! ([`ClusterBy`]). The share of unusable rows and values out of range are tests of their own. All
+//! p-values are corrected together ([`Correction`]), and a change must also be large enough to
+//! matter. A column of which nothing can be said is [`Verdict::Unchecked`], with the reason.
+//!
+//! Nulls are counted by the validity bitmap; NaN and infinities are counted and left out; -0.0
+//! equals 0.0. Integers, dates and decimals are compared as integers, never through floating point.
+//!
+//! # Features
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `parquet` | the module `parquet` |
+//!
+//! # What it does not do
+//!
+//! It keeps no clock and decides no window: call [`DriftMonitor::reset`] where one ends. Repeated
+//! looks at one window are not corrected for. It keeps every distinct value, so its memory grows
+//! with them. Lists, structs and embeddings are reported as unchecked. It knows nothing of models,
+//! stores or servers.
+
+mod decision;
+mod error;
+mod monitor;
+#[cfg(feature = "parquet")]
+pub mod parquet;
+mod reference;
+pub mod report;
+pub mod statistic;
+
+pub use arrow;
+pub use decision::Correction;
+pub use error::{Error, ErrorKind, Result};
+pub use monitor::{DriftMonitor, Handle, MonitorOptions, Value, compare};
+pub use reference::{ClusterBy, FitOptions, Reference};
+pub use report::{Report, Verdict};

@@ -1,0 +1,317 @@
+//! One comparison from end to end: describe each column, test it, decide over all.
+
+use super::describe::{Description, categorical, numeric, union};
+use super::{
+    Change, ColumnReport, Counts, Dataset, Report, SCHEMA, Sides, Statistics, Test, Verdict,
+};
+use crate::decision::{
+    Cells, Compared, Evidence, Exchange, Outcome, Tested, Units, decide, nulls, range, values,
+};
+use crate::monitor::MonitorOptions;
+use crate::reference::{ColumnState, Fitted, Lane, Reference, State, Values};
+use crate::statistic::{Point, Sample, pool};
+
+/// Compares the settled state of the current data with the reference.
+pub(crate) fn build(reference: &Reference, current: &State, options: &MonitorOptions) -> Report {
+    let clustered = reference.cluster.is_some();
+    let mut drafts = Vec::new();
+    let mut evidence = Vec::new();
+    let columns = reference
+        .columns
+        .iter()
+        .zip(&reference.state.columns)
+        .zip(&current.columns);
+    for ((fitted, old), new) in columns {
+        let units = clustered.then(|| Units::new((&reference.state, old), (current, new)));
+        let pair = Pair {
+            fitted,
+            old,
+            new,
+            options,
+        };
+        let (draft, found) = pair.examine(units);
+        drafts.push(draft);
+        evidence.push(found);
+    }
+    let outcomes = decide(&evidence, options.alpha, options.correction);
+    let columns: Vec<ColumnReport> = drafts
+        .into_iter()
+        .zip(evidence)
+        .zip(outcomes)
+        .map(|((draft, evidence), outcome)| draft.finish(evidence, outcome))
+        .collect();
+    Report {
+        schema: SCHEMA.to_owned(),
+        rows: Sides {
+            reference: reference.state.rows,
+            current: current.rows,
+        },
+        alpha: options.alpha,
+        correction: options.correction,
+        dataset: summary(&columns),
+        columns,
+    }
+}
+
+fn summary(columns: &[ColumnReport]) -> Dataset {
+    let count = |verdict| {
+        columns
+            .iter()
+            .filter(|column| column.verdict == verdict)
+            .count()
+    };
+    let drifted_columns = count(Verdict::Drifted);
+    Dataset {
+        drifted: drifted_columns > 0,
+        rule: "at least one column has drifted".to_owned(),
+        columns: columns.len(),
+        drifted_columns,
+        unchecked_columns: count(Verdict::Unchecked),
+    }
+}
+
+/// One column of both sides.
+struct Pair<'a> {
+    fitted: &'a Fitted,
+    old: &'a ColumnState,
+    new: &'a ColumnState,
+    options: &'a MonitorOptions,
+}
+
+/// What is known of a column before all are decided together.
+struct Draft<'a> {
+    fitted: &'a Fitted,
+    counts: Sides<Counts>,
+    clusters: Option<Sides<u64>>,
+    description: Description,
+}
+
+impl<'a> Pair<'a> {
+    fn examine(&self, units: Option<Units>) -> (Draft<'a>, Evidence) {
+        let held = units.as_ref().map(Units::with_values);
+        let clusters = held.as_ref().map(|units| {
+            let (reference, current) = units.sizes();
+            Sides { reference, current }
+        });
+        let valued = held.map_or(Exchange::Rows, Exchange::Clusters);
+        let (description, compared, outside) = self.compare(&valued);
+        let mut evidence = Evidence {
+            tests: Vec::new(),
+            unchecked: self.unusable(),
+        };
+        let (column, options) = (self.fitted.name.as_str(), self.options);
+        if let (None, Some(compared)) = (&evidence.unchecked, compared) {
+            match values(&compared, &valued, self.usable(), column, options) {
+                Ok(test) => evidence.tests.push(test),
+                Err(reason) => evidence.unchecked = Some(reason),
+            }
+        }
+        if !matches!(self.fitted.lane, Lane::Unsupported(_)) {
+            let exchange = units.map_or(Exchange::Rows, Exchange::Clusters);
+            evidence.tests.extend(nulls(
+                self.rows(),
+                self.missing(),
+                &exchange,
+                column,
+                options,
+            ));
+            let range = outside.and_then(|k| range(self.usable(), k, &exchange, options));
+            evidence.tests.extend(range);
+        }
+        let counts = Sides {
+            reference: counts(self.old),
+            current: counts(self.new),
+        };
+        (
+            Draft {
+                fitted: self.fitted,
+                counts,
+                clusters,
+                description,
+            },
+            evidence,
+        )
+    }
+
+    /// Describes the column; for numbers also how many current values are out of range.
+    fn compare(&self, exchange: &Exchange) -> (Description, Option<Compared>, Option<u64>) {
+        let divisor = match self.fitted.lane {
+            Lane::Integer { divisor } => divisor,
+            _ => 1.0,
+        };
+        match (&self.old.values, &self.new.values) {
+            (Values::Float(old), Values::Float(new)) => {
+                self.ordered(old.sample(), new.sample(), divisor, exchange)
+            }
+            (Values::Integer(old), Values::Integer(new)) => {
+                self.ordered(old.sample(), new.sample(), divisor, exchange)
+            }
+            (Values::Category(old), Values::Category(new)) => {
+                let union = union(old, new);
+                let description = categorical(&union, self.options.psi_empty_bins);
+                let cells = match exchange {
+                    Exchange::Rows => Cells::largest(union.into_values().collect()),
+                    Exchange::Clusters(_) => Cells::default(),
+                };
+                let total_variation = description.distance;
+                (
+                    description,
+                    Some(Compared::Categories {
+                        cells,
+                        total_variation,
+                    }),
+                    None,
+                )
+            }
+            _ => (Description::default(), None, None),
+        }
+    }
+
+    fn ordered<T: Point>(
+        &self,
+        old: &Sample<T>,
+        new: &Sample<T>,
+        divisor: f64,
+        exchange: &Exchange,
+    ) -> (Description, Option<Compared>, Option<u64>) {
+        let clustered = matches!(exchange, Exchange::Clusters(_));
+        let description = numeric(old, new, divisor, clustered, self.options.psi_empty_bins);
+        let cells = match exchange {
+            Exchange::Rows => {
+                Cells::join(pool(old.runs(), new.runs()).map(|p| (p.reference, p.current)))
+            }
+            Exchange::Clusters(_) => Cells::default(),
+        };
+        let compared = Compared::Ordered {
+            cells,
+            ks: description.distance,
+            scale: description.scale,
+        };
+        let outside = old.min().zip(old.max()).map(|(low, high)| {
+            let beyond = |run: &&(T, u64)| run.0.order(low).is_lt() || run.0.order(high).is_gt();
+            new.runs().iter().filter(beyond).map(|run| run.1).sum()
+        });
+        (description, Some(compared), outside)
+    }
+
+    /// Why nothing can be compared.
+    fn unusable(&self) -> Option<String> {
+        if let Lane::Unsupported(reason) = &self.fitted.lane {
+            return Some(reason.clone());
+        }
+        let empty = |name: &str, state: &ColumnState| {
+            let ColumnState {
+                rows,
+                null,
+                nan,
+                infinite,
+                ..
+            } = state;
+            (state.finite() == 0).then(|| {
+                format!(
+                    "no usable value in the {name} data: rows={rows} null={null} nan={nan} \
+                     infinite={infinite}"
+                )
+            })
+        };
+        let reasons: Vec<String> = [empty("reference", self.old), empty("current", self.new)]
+            .into_iter()
+            .flatten()
+            .collect();
+        (!reasons.is_empty()).then(|| reasons.join("; "))
+    }
+
+    fn rows(&self) -> Sides<u64> {
+        Sides {
+            reference: self.old.rows,
+            current: self.new.rows,
+        }
+    }
+
+    fn usable(&self) -> Sides<u64> {
+        Sides {
+            reference: self.old.finite(),
+            current: self.new.finite(),
+        }
+    }
+
+    fn missing(&self) -> Sides<u64> {
+        let (rows, usable) = (self.rows(), self.usable());
+        Sides {
+            reference: rows.reference - usable.reference,
+            current: rows.current - usable.current,
+        }
+    }
+}
+
+impl Draft<'_> {
+    fn finish(self, evidence: Evidence, outcome: Outcome) -> ColumnReport {
+        let mut statistics = self.description.statistics;
+        show_p_values(&mut statistics, &evidence.tests);
+        let tests = evidence.tests.iter().zip(&outcome.adjusted);
+        let decided = outcome.decided.map(|(finding, _)| finding);
+        ColumnReport {
+            column: self.fitted.name.clone(),
+            data_type: self.fitted.data_type.to_string(),
+            kind: self.fitted.kind,
+            verdict: outcome.verdict,
+            reason: evidence.unchecked,
+            decided_by: decided.map(|finding| finding.change),
+            p_value: decided.and_then(|finding| finding.p),
+            adjusted_p_value: outcome.decided.and_then(|(_, adjusted)| adjusted),
+            effect: decided.and_then(|finding| finding.effect),
+            min_effect: decided.map(|finding| finding.floor),
+            clusters: self.clusters,
+            tests: tests
+                .map(|(test, adjusted)| test_report(test, *adjusted))
+                .collect(),
+            counts: self.counts,
+            statistics,
+            moved: self.description.moved,
+            quantile_shifts: self.description.quantile_shifts,
+            categories: self.description.categories,
+        }
+    }
+}
+
+fn test_report(test: &Tested, adjusted_p_value: Option<f64>) -> Test {
+    let first = test.findings.first();
+    Test {
+        kind: test.kind,
+        p_value: test.p(),
+        adjusted_p_value,
+        effect: first.and_then(|finding| finding.effect),
+        min_effect: first.map(|finding| finding.floor),
+    }
+}
+
+fn show_p_values(statistics: &mut Statistics, tests: &[Tested]) {
+    for finding in tests.iter().flat_map(|test| &test.findings) {
+        let statistic = match finding.change {
+            Change::Location => &mut statistics.mann_whitney,
+            Change::Scale => &mut statistics.mood,
+            Change::Categories => &mut statistics.g,
+            Change::Nulls | Change::Range => continue,
+        };
+        if let Some(statistic) = statistic {
+            statistic.p_value = finding.p;
+        }
+    }
+}
+
+fn counts(state: &ColumnState) -> Counts {
+    let ColumnState {
+        rows,
+        null,
+        nan,
+        infinite,
+        ..
+    } = *state;
+    Counts {
+        rows,
+        null,
+        nan,
+        infinite,
+        finite: state.finite(),
+    }
+}
