@@ -12,7 +12,13 @@ const EXIT_CODES: &str = "Exit codes: 0 done, 1 drift found with --fail-on drift
 #[command(name = "mlops", version, after_help = EXIT_CODES, arg_required_else_help = true)]
 pub(crate) struct Args {
     /// The folder of the store.
-    #[arg(long, global = true, env = "MLOPS_STORE", default_value = "mlops-demo", value_name = "DIR")]
+    #[arg(
+        long,
+        global = true,
+        env = "MLOPS_STORE",
+        default_value = "mlops-demo",
+        value_name = "DIR"
+    )]
     pub(crate) store: PathBuf,
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -39,7 +45,9 @@ pub(crate) enum Command {
 }
 
 #[derive(Debug, Parser)]
-#[command(after_help = "Examples:\n  mlops demo\n  mlops demo --fast --json\n  mlops demo --dir /tmp/flights")]
+#[command(
+    after_help = "Examples:\n  mlops demo\n  mlops demo --fast --json\n  mlops demo --dir /tmp/flights"
+)]
 pub(crate) struct DemoArgs {
     /// The folder of the store; made when it is not there. An unfinished demo in it is resumed.
     #[arg(long, default_value = "mlops-demo", value_name = "DIR")]
@@ -65,7 +73,7 @@ pub(crate) struct ListArgs {
 
 #[derive(Debug, Parser)]
 #[command(
-    after_help = "Examples:\n  mlops runs --experiment 'flight delay demo-1' --limit 5\n  mlops runs show 0193f2\n  mlops runs diff boosting logistic"
+    after_help = "Examples:\n  mlops runs --experiment flight-delay-demo-1 --limit 5\n  mlops runs show 0193f2\n  mlops runs diff boosting logistic"
 )]
 pub(crate) struct RunsArgs {
     #[command(subcommand)]
@@ -101,7 +109,7 @@ pub(crate) enum RunsAction {
 }
 
 #[derive(Debug, Parser)]
-#[command(after_help = "Examples:\n  mlops models\n  mlops models show 'flight delay demo-1' --json")]
+#[command(after_help = "Examples:\n  mlops models\n  mlops models show flight-delay-demo-1 --json")]
 pub(crate) struct ModelsArgs {
     #[command(subcommand)]
     pub(crate) action: Option<ModelsAction>,
@@ -165,7 +173,9 @@ pub(crate) enum DataAction {
 }
 
 #[derive(Debug, Parser)]
-#[command(after_help = "Examples:\n  mlops pipeline\n  mlops pipeline show flight-delay demo-1-first --json")]
+#[command(
+    after_help = "Examples:\n  mlops pipeline\n  mlops pipeline show flight-delay demo-1-first --json"
+)]
 pub(crate) struct PipelineArgs {
     #[command(subcommand)]
     pub(crate) action: Option<PipelineAction>,

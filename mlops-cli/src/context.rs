@@ -14,9 +14,12 @@ use tracing_subscriber::EnvFilter;
 pub(crate) fn init_logging() -> Result<()> {
     let filter = std::env::var("MLOPS_LOG").unwrap_or_else(|_| "warn".to_owned());
     let filter = EnvFilter::try_new(&filter).map_err(|source| {
-        Error::invalid(format!("MLOPS_LOG is not a log filter: value={filter:?}")).with_source(source)
+        Error::invalid(format!("MLOPS_LOG is not a log filter: value={filter:?}"))
+            .with_source(source)
     })?;
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     // Only a test that runs two commands in one process has a subscriber already.
     subscriber.try_init().ok();
     Ok(())
@@ -37,12 +40,17 @@ pub(crate) async fn find_run(store: &dyn TrackingStore, text: &str) -> Result<Ru
     }
     let all = RunQuery::default().with_lifecycle(LifecycleFilter::Any);
     let runs: Vec<Run> = store.search_runs(all).try_collect().await?;
-    let mut fits = runs.into_iter().filter(|run| run.id.as_str().starts_with(text) || run.name == text);
+    let mut fits = runs
+        .into_iter()
+        .filter(|run| run.id.as_str().starts_with(text) || run.name == text);
     match (fits.next(), fits.next()) {
         (Some(run), None) => Ok(run),
         (None, _) => Err(Error::not_found("run", text).into()),
         (Some(a), Some(b)) => {
-            let message = format!("several runs fit, give more of the id: given={text} fits={}, {}", a.id, b.id);
+            let message = format!(
+                "several runs fit, give more of the id: given={text} fits={}, {}",
+                a.id, b.id
+            );
             Err(Error::invalid(message).into())
         }
     }

@@ -40,8 +40,11 @@ fn chain(error: &Error) -> String {
 
 /// Whoever read our output has had enough.
 fn is_closed_pipe(error: &Error) -> bool {
-    let io = error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>());
-    io.into_iter().any(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
+    let io = error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<std::io::Error>());
+    io.into_iter()
+        .any(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 fn code(error: &Error) -> u8 {
@@ -53,8 +56,13 @@ fn code(error: &Error) -> u8 {
             return drift_code(drift.kind());
         }
     }
-    match error.chain().find_map(|cause| cause.downcast_ref::<std::io::Error>()) {
-        Some(io) => core_code(mlops_core::Error::io("", std::path::Path::new(""), io.kind().into()).kind()),
+    match error
+        .chain()
+        .find_map(|cause| cause.downcast_ref::<std::io::Error>())
+    {
+        Some(io) => {
+            core_code(mlops_core::Error::io("", std::path::Path::new(""), io.kind().into()).kind())
+        }
         None => DEFECT,
     }
 }
@@ -62,7 +70,9 @@ fn code(error: &Error) -> u8 {
 fn core_code(kind: Core) -> u8 {
     match kind {
         Core::InvalidInput | Core::Corrupt | Core::Unsupported | Core::Failed => BAD_INPUT,
-        Core::NotFound | Core::AlreadyExists | Core::Conflict | Core::Fenced => NOT_FOUND_OR_CONFLICT,
+        Core::NotFound | Core::AlreadyExists | Core::Conflict | Core::Fenced => {
+            NOT_FOUND_OR_CONFLICT
+        }
         Core::Unavailable | Core::Full | Core::Cancelled => UNAVAILABLE,
         _ => DEFECT,
     }
@@ -95,7 +105,11 @@ mod tests {
             (Core::Internal, 70),
         ] {
             let error: anyhow::Result<()> = Err(mlops_core::Error::new(kind, "x").into());
-            assert_eq!(code(&error.context("while trying").unwrap_err()), expected, "{kind}");
+            assert_eq!(
+                code(&error.context("while trying").unwrap_err()),
+                expected,
+                "{kind}"
+            );
         }
         assert_eq!(code(&anyhow::anyhow!("who knows")), 70);
         let missing = std::io::Error::from(std::io::ErrorKind::NotFound);

@@ -39,11 +39,16 @@ impl LocalStore {
     /// As for [`LocalStore::open`].
     pub fn open_with(folder: impl AsRef<Path>, options: SqliteOptions) -> Result<Self> {
         let root = folder.as_ref().to_owned();
-        std::fs::create_dir_all(&root).map_err(|source| Error::io("create a folder", &root, source))?;
+        std::fs::create_dir_all(&root)
+            .map_err(|source| Error::io("create a folder", &root, source))?;
         // The database first: it is the one that can refuse.
         let meta = Arc::new(SqliteStore::open(root.join(DATABASE), options)?);
         let content = Arc::new(Cas::open(&root)?);
-        Ok(Self { root, meta, content })
+        Ok(Self {
+            root,
+            meta,
+            content,
+        })
     }
 
     /// Opens a store that must be there.
@@ -52,7 +57,11 @@ impl LocalStore {
     /// `NotFound` when it is not; as for [`LocalStore::open`].
     pub fn open_existing(folder: impl AsRef<Path>) -> Result<Self> {
         let folder = folder.as_ref();
-        if folder.join(DATABASE).is_file() { Self::open(folder) } else { Err(Error::not_found("store", folder.display())) }
+        if folder.join(DATABASE).is_file() {
+            Self::open(folder)
+        } else {
+            Err(Error::not_found("store", folder.display()))
+        }
     }
 
     /// The folder.

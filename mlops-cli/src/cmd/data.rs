@@ -17,11 +17,16 @@ use crate::{context, output};
 pub(crate) async fn run(store: &Path, args: DataArgs) -> Result<ExitCode> {
     let as_object = args.json;
     match args.action.unwrap_or(DataAction::List { dataset: None }) {
-        DataAction::Add { dataset, path, message } => {
+        DataAction::Add {
+            dataset,
+            path,
+            message,
+        } => {
             let dataset = DatasetName::new(&dataset)?;
             // Adding is how a store begins.
             let store = LocalStore::open(store)?;
-            let version = cas::add(&*store.content(), &*store.meta(), dataset, &path, &message).await?;
+            let version =
+                cas::add(&*store.content(), &*store.meta(), dataset, &path, &message).await?;
             list(&[version], as_object)?;
         }
         DataAction::List { dataset } => {
@@ -39,8 +44,11 @@ pub(crate) async fn run(store: &Path, args: DataArgs) -> Result<ExitCode> {
             let id = find(&store, &version).await?;
             let manifest = cas::checkout(&*store.content(), &*store.meta(), &id, &to).await?;
             if as_object {
-                let (files, bytes, to) = (manifest.len(), manifest.bytes(), to.display().to_string());
-                output::json(&json!({ "schema": "mlops.data.checkout/1", "id": id, "to": to, "files": files, "bytes": bytes }))?;
+                let (files, bytes, to) =
+                    (manifest.len(), manifest.bytes(), to.display().to_string());
+                output::json(
+                    &json!({ "schema": "mlops.data.checkout/1", "id": id, "to": to, "files": files, "bytes": bytes }),
+                )?;
             } else {
                 output::text(&format!("{} files in {}", manifest.len(), to.display()))?;
             }
@@ -52,15 +60,22 @@ pub(crate) async fn run(store: &Path, args: DataArgs) -> Result<ExitCode> {
 /// The version whose id is `text`, or begins with it (with or without `b3:`).
 async fn find(store: &LocalStore, text: &str) -> Result<DataVersionId> {
     let versions: Vec<DataVersion> = store.meta().list(None).try_collect().await?;
-    let fits = |id: &DataVersionId| id.as_str().starts_with(text) || id.as_str().trim_start_matches("b3:").starts_with(text);
-    let mut found: Vec<DataVersionId> = versions.into_iter().map(|version| version.id).filter(fits).collect();
+    let fits = |id: &DataVersionId| {
+        id.as_str().starts_with(text) || id.as_str().trim_start_matches("b3:").starts_with(text)
+    };
+    let mut found: Vec<DataVersionId> = versions
+        .into_iter()
+        .map(|version| version.id)
+        .filter(fits)
+        .collect();
     found.sort();
     found.dedup();
     match found.as_slice() {
         [id] => Ok(id.clone()),
         [] => Err(Error::not_found("data version", text).into()),
         [a, b, ..] => {
-            let message = format!("several versions fit, give more of the id: given={text} fits={a}, {b}");
+            let message =
+                format!("several versions fit, give more of the id: given={text} fits={a}, {b}");
             Err(Error::invalid(message).into())
         }
     }
@@ -86,10 +101,20 @@ fn list(versions: &[DataVersion], as_object: bool) -> Result<()> {
             version.message.clone(),
         ]
     };
-    output::text(&output::table(["VERSION", "DATA SET", "FILES", "BYTES", "CREATED", "MESSAGE"], versions.iter().map(row)))
+    output::text(&output::table(
+        [
+            "VERSION", "DATA SET", "FILES", "BYTES", "CREATED", "MESSAGE",
+        ],
+        versions.iter().map(row),
+    ))
 }
 
-fn differences(a: &DataVersionId, b: &DataVersionId, diff: &ManifestDiff, as_object: bool) -> Result<()> {
+fn differences(
+    a: &DataVersionId,
+    b: &DataVersionId,
+    diff: &ManifestDiff,
+    as_object: bool,
+) -> Result<()> {
     if as_object {
         let changed: Vec<Value> = diff
             .changed
@@ -101,9 +126,18 @@ fn differences(a: &DataVersionId, b: &DataVersionId, diff: &ManifestDiff, as_obj
             "added": diff.added, "removed": diff.removed, "changed": changed,
         }));
     }
-    let added = diff.added.iter().map(|entry| ["added".to_owned(), entry.path.to_string()]);
-    let removed = diff.removed.iter().map(|entry| ["removed".to_owned(), entry.path.to_string()]);
-    let changed = diff.changed.iter().map(|(path, ..)| ["changed".to_owned(), path.to_string()]);
+    let added = diff
+        .added
+        .iter()
+        .map(|entry| ["added".to_owned(), entry.path.to_string()]);
+    let removed = diff
+        .removed
+        .iter()
+        .map(|entry| ["removed".to_owned(), entry.path.to_string()]);
+    let changed = diff
+        .changed
+        .iter()
+        .map(|(path, ..)| ["changed".to_owned(), path.to_string()]);
     let rows: Vec<_> = added.chain(removed).chain(changed).collect();
     if rows.is_empty() {
         return output::text("no difference");

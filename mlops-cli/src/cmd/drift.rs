@@ -37,7 +37,11 @@ pub(crate) fn run(args: &DriftArgs) -> Result<ExitCode> {
         output::text(&table(&report))?;
     }
     let failed = args.fail_on == Some(FailOn::Drift) && report.dataset.drifted;
-    Ok(if failed { ExitCode::from(exit::DRIFT) } else { ExitCode::SUCCESS })
+    Ok(if failed {
+        ExitCode::from(exit::DRIFT)
+    } else {
+        ExitCode::SUCCESS
+    })
 }
 
 const fn correction(arg: CorrectionArg) -> Correction {
@@ -51,10 +55,18 @@ const fn correction(arg: CorrectionArg) -> Correction {
 
 /// `COLUMN`, or `<number><s|m|h|d|w>:TIMECOLUMN`.
 fn cluster(text: &str) -> Result<ClusterBy> {
-    let Some((width, column)) = text.split_once(':') else { return Ok(ClusterBy::Column(text.to_owned())) };
-    let bad = || Error::invalid(format!("not a block of time, write it like 1d:TIMECOLUMN: value={text:?}"));
+    let Some((width, column)) = text.split_once(':') else {
+        return Ok(ClusterBy::Column(text.to_owned()));
+    };
+    let bad = || {
+        Error::invalid(format!(
+            "not a block of time, write it like 1d:TIMECOLUMN: value={text:?}"
+        ))
+    };
     let unit = width.chars().last().ok_or_else(bad)?;
-    let number: u64 = width[..width.len() - unit.len_utf8()].parse().map_err(|_| bad())?;
+    let number: u64 = width[..width.len() - unit.len_utf8()]
+        .parse()
+        .map_err(|_| bad())?;
     let seconds = match unit {
         's' => 1,
         'm' => 60,
@@ -63,8 +75,14 @@ fn cluster(text: &str) -> Result<ClusterBy> {
         'w' => 604_800,
         _ => return Err(bad().into()),
     };
-    let width = number.checked_mul(seconds).filter(|seconds| *seconds > 0).ok_or_else(bad)?;
-    Ok(ClusterBy::TimeBlock { column: column.to_owned(), width: Duration::from_secs(width) })
+    let width = number
+        .checked_mul(seconds)
+        .filter(|seconds| *seconds > 0)
+        .ok_or_else(bad)?;
+    Ok(ClusterBy::TimeBlock {
+        column: column.to_owned(),
+        width: Duration::from_secs(width),
+    })
 }
 
 fn table(report: &Report) -> String {
@@ -74,8 +92,12 @@ fn table(report: &Report) -> String {
             Verdict::Drifted => "DRIFTED".to_owned(),
             Verdict::Unchecked => "unchecked".to_owned(),
         };
-        let by = column.decided_by.map_or(String::new(), |change| format!("{change:?}").to_lowercase());
-        let kind = column.kind.map_or("-".to_owned(), |kind: Kind| format!("{kind:?}").to_lowercase());
+        let by = column
+            .decided_by
+            .map_or(String::new(), |change| format!("{change:?}").to_lowercase());
+        let kind = column.kind.map_or("-".to_owned(), |kind: Kind| {
+            format!("{kind:?}").to_lowercase()
+        });
         let statistics = &column.statistics;
         let psi = statistics.psi.as_ref();
         [
@@ -92,10 +114,26 @@ fn table(report: &Report) -> String {
             column.reason.clone().unwrap_or_default(),
         ]
     };
-    let header = ["COLUMN", "KIND", "VERDICT", "BY", "EFFECT", "P (ADJ)", "PSI", "KS", "REFERENCE", "CURRENT", ""];
+    let header = [
+        "COLUMN",
+        "KIND",
+        "VERDICT",
+        "BY",
+        "EFFECT",
+        "P (ADJ)",
+        "PSI",
+        "KS",
+        "REFERENCE",
+        "CURRENT",
+        "",
+    ];
     let columns = output::table(header, report.columns.iter().map(row));
     let dataset = &report.dataset;
-    let verdict = if dataset.drifted { "DRIFTED" } else { "no drift" };
+    let verdict = if dataset.drifted {
+        "DRIFTED"
+    } else {
+        "no drift"
+    };
     format!(
         "{columns}\n\n{verdict}: {} of {} columns drifted, {} unchecked  (rows {} -> {}, alpha {}, {})",
         dataset.drifted_columns,
@@ -122,10 +160,20 @@ mod tests {
 
     #[test]
     fn clusters_are_columns_or_blocks_of_time() {
-        let day = ClusterBy::TimeBlock { column: "time_hour".into(), width: Duration::from_secs(86_400) };
+        let day = ClusterBy::TimeBlock {
+            column: "time_hour".into(),
+            width: Duration::from_secs(86_400),
+        };
         assert_eq!(cluster("1d:time_hour").unwrap(), day);
         assert_eq!(cluster("user").unwrap(), ClusterBy::Column("user".into()));
-        for bad in ["d:x", "1y:x", ":x", "0d:x", "99999999999999999999w:x", "1é:x"] {
+        for bad in [
+            "d:x",
+            "1y:x",
+            ":x",
+            "0d:x",
+            "99999999999999999999w:x",
+            "1é:x",
+        ] {
             assert!(cluster(bad).is_err(), "{bad}");
         }
     }

@@ -20,10 +20,18 @@ pub(crate) async fn run(store: &Path, args: &KpiArgs) -> Result<ExitCode> {
         Some(name) => StreamName::new(format!("lifecycle/{name}"))?,
         None => newest(&*store).await?,
     };
-    let kpis = Kpis::compute(KpiInputs { tracking: &*store, registry: &*store, journal: &*store, stream: &stream }).await?;
+    let kpis = Kpis::compute(KpiInputs {
+        tracking: &*store,
+        registry: &*store,
+        journal: &*store,
+        stream: &stream,
+    })
+    .await?;
     let name = stream.as_str().trim_start_matches("lifecycle/");
     if args.json {
-        output::json(&json!({ "schema": "mlops.kpi/1", "lifecycle": name, "kpis": as_json(&kpis) }))?;
+        output::json(
+            &json!({ "schema": "mlops.kpi/1", "lifecycle": name, "kpis": as_json(&kpis) }),
+        )?;
     } else {
         output::text(&format!("{name}\n\n{}", table(&kpis)))?;
     }
@@ -32,13 +40,18 @@ pub(crate) async fn run(store: &Path, args: &KpiArgs) -> Result<ExitCode> {
 
 /// The lifecycle that was written to last.
 async fn newest(journal: &dyn JournalStore) -> Result<StreamName> {
-    let streams: Vec<StreamName> = journal.streams(Some(&StreamName::new("lifecycle")?)).try_collect().await?;
+    let streams: Vec<StreamName> = journal
+        .streams(Some(&StreamName::new("lifecycle")?))
+        .try_collect()
+        .await?;
     let mut newest = None;
     for stream in streams {
         let at = journal.last(&stream).await?.map(|entry| entry.at);
         newest = newest.max(Some((at, stream)));
     }
-    newest.map(|(_, stream)| stream).ok_or_else(|| Error::not_found("lifecycle", "any").into())
+    newest
+        .map(|(_, stream)| stream)
+        .ok_or_else(|| Error::not_found("lifecycle", "any").into())
 }
 
 /// The `kpis` object of `mlops.demo/1`.
@@ -73,13 +86,43 @@ pub(crate) fn table(kpis: &Kpis) -> String {
     let reproduced = format!("{} of {}", kpis.reproduced, kpis.reexecuted);
     let lead = kpis.lead_time_seconds;
     let fixed = kpis.drift_to_fixed_seconds;
-    let kept = format!("{} {} (reference {})", quality.metric, output::short(quality.current), output::short(Some(quality.reference)));
+    let kept = format!(
+        "{} {} (reference {})",
+        quality.metric,
+        output::short(quality.current),
+        output::short(Some(quality.reference))
+    );
     let rows = [
-        ["lead time: training run's start -> Production (wall clock)", &output::span(lead), "under an hour", verdict(lead.map(|s| s < HOUR))],
-        ["reproducible: same digests with the cache off", &reproduced, "all", verdict(share.map(|share| share == 1.0))],
-        ["quality kept, last four windows", &kept, "within 3 %", verdict(quality.is_kept())],
-        ["drift -> fixed: first alarm -> better model (event time)", &output::span(fixed), "under an hour", verdict(fixed.map(|s| s < HOUR))],
-        ["p95 latency", "-", "under 200 ms", "not measured: nothing serves here"],
+        [
+            "lead time: training run's start -> Production (wall clock)",
+            &output::span(lead),
+            "under an hour",
+            verdict(lead.map(|s| s < HOUR)),
+        ],
+        [
+            "reproducible: same digests with the cache off",
+            &reproduced,
+            "all",
+            verdict(share.map(|share| share == 1.0)),
+        ],
+        [
+            "quality kept, last four windows",
+            &kept,
+            "within 3 %",
+            verdict(quality.is_kept()),
+        ],
+        [
+            "drift -> fixed: first alarm -> better model (event time)",
+            &output::span(fixed),
+            "under an hour",
+            verdict(fixed.map(|s| s < HOUR)),
+        ],
+        [
+            "p95 latency",
+            "-",
+            "under 200 ms",
+            "not measured: nothing serves here",
+        ],
     ];
     let rows = rows.into_iter().map(|row| row.map(str::to_owned));
     output::table(["KPI", "VALUE", "AIM", ""], rows)

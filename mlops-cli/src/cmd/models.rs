@@ -25,7 +25,10 @@ pub(crate) async fn run(store: &Path, args: ModelsArgs) -> Result<ExitCode> {
 }
 
 fn aliases_of(model: &Model, version: VersionNumber) -> Vec<String> {
-    let names = model.aliases.iter().filter(|(_, number)| **number == version);
+    let names = model
+        .aliases
+        .iter()
+        .filter(|(_, number)| **number == version);
     names.map(|(alias, _)| alias.to_string()).collect()
 }
 
@@ -48,11 +51,22 @@ async fn list(store: &LocalStore, as_object: bool) -> Result<()> {
         return output::json(&json!({ "schema": "mlops.models/1", "models": entries }));
     }
     let row = |(model, versions): (Model, usize)| {
-        let aliases = model.aliases.iter().map(|(alias, version)| format!("{alias} = {version}"));
+        let aliases = model
+            .aliases
+            .iter()
+            .map(|(alias, version)| format!("{alias} = {version}"));
         let aliases = aliases.collect::<Vec<_>>().join(", ");
-        [model.name.to_string(), versions.to_string(), aliases, model.created.to_string()]
+        [
+            model.name.to_string(),
+            versions.to_string(),
+            aliases,
+            model.created.to_string(),
+        ]
     };
-    output::text(&output::table(["NAME", "VERSIONS", "ALIASES", "CREATED"], rows.into_iter().map(row)))
+    output::text(&output::table(
+        ["NAME", "VERSIONS", "ALIASES", "CREATED"],
+        rows.into_iter().map(row),
+    ))
 }
 
 async fn show(store: &LocalStore, name: &str, as_object: bool) -> Result<()> {
@@ -62,15 +76,30 @@ async fn show(store: &LocalStore, name: &str, as_object: bool) -> Result<()> {
     let audit: Vec<AuditEntry> = meta.audit(&name).try_collect().await?;
     let mut lines = Vec::with_capacity(versions.len());
     for version in &versions {
-        lines.push(lineage(&*meta, &*meta, &*meta, &name, &VersionRef::Number(version.number)).await?);
+        lines.push(
+            lineage(
+                &*meta,
+                &*meta,
+                &*meta,
+                &name,
+                &VersionRef::Number(version.number),
+            )
+            .await?,
+        );
     }
     if as_object {
         return output::json(&as_json(&model, &lines, &audit));
     }
     let version = |line: &Lineage| {
         let of = &line.version;
-        let run = line.run.as_ref().map_or("-".to_owned(), |run| run.name.clone());
-        let data = line.data.iter().map(|data| format!("{}@{}", data.dataset, output::brief(data.id.as_str())));
+        let run = line
+            .run
+            .as_ref()
+            .map_or("-".to_owned(), |run| run.name.clone());
+        let data = line
+            .data
+            .iter()
+            .map(|data| format!("{}@{}", data.dataset, output::brief(data.id.as_str())));
         [
             of.number.to_string(),
             of.stage.to_string(),
@@ -80,20 +109,37 @@ async fn show(store: &LocalStore, name: &str, as_object: bool) -> Result<()> {
             output::brief(&of.digest.to_string()),
         ]
     };
-    let versions = output::table(["VERSION", "STAGE", "ALIAS", "RUN", "DATA", "DIGEST"], lines.iter().map(version));
+    let versions = output::table(
+        ["VERSION", "STAGE", "ALIAS", "RUN", "DATA", "DIGEST"],
+        lines.iter().map(version),
+    );
     let event = |entry: &AuditEntry| {
-        [entry.sequence.to_string(), entry.at.to_string(), entry.by.clone(), describe(&entry.event), entry.reason.clone()]
+        [
+            entry.sequence.to_string(),
+            entry.at.to_string(),
+            entry.by.clone(),
+            describe(&entry.event),
+            entry.reason.clone(),
+        ]
     };
     let trail = output::table(["#", "AT", "BY", "WHAT", "WHY"], audit.iter().map(event));
-    output::text(&format!("{}  {}\n\n{versions}\n\n{trail}", model.name, model.description))
+    output::text(&format!(
+        "{}  {}\n\n{versions}\n\n{trail}",
+        model.name, model.description
+    ))
 }
 
 fn describe(event: &AuditEvent) -> String {
-    let show = |version: &Option<VersionNumber>| version.map_or("none".to_owned(), |v| v.to_string());
+    let show =
+        |version: &Option<VersionNumber>| version.map_or("none".to_owned(), |v| v.to_string());
     match event {
         AuditEvent::VersionCreated { version } => format!("version {version} registered"),
-        AuditEvent::AliasChanged { alias, from, to } => format!("{alias}: {} -> {}", show(from), show(to)),
-        AuditEvent::StageChanged { version, from, to } => format!("version {version}: {from} -> {to}"),
+        AuditEvent::AliasChanged { alias, from, to } => {
+            format!("{alias}: {} -> {}", show(from), show(to))
+        }
+        AuditEvent::StageChanged { version, from, to } => {
+            format!("version {version}: {from} -> {to}")
+        }
     }
 }
 

@@ -18,7 +18,10 @@ pub(crate) async fn run(store: &Path, args: PipelineArgs) -> Result<ExitCode> {
         None => list(&store, args.json).await?,
         Some(PipelineAction::Show { pipeline, run }) => {
             let (pipeline, run) = (PipelineName::new(pipeline)?, PipelineRunId::new(run)?);
-            show(&PipelineRun::load(&*store.meta(), &pipeline, &run).await?, args.json)?;
+            show(
+                &PipelineRun::load(&*store.meta(), &pipeline, &run).await?,
+                args.json,
+            )?;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -54,7 +57,12 @@ async fn list(store: &LocalStore, as_object: bool) -> Result<()> {
             run.started.to_string(),
         ]
     };
-    output::text(&output::table(["PIPELINE", "RUN", "STATE", "RAN", "CACHED", "TOOK", "STARTED"], runs.iter().map(row)))
+    output::text(&output::table(
+        [
+            "PIPELINE", "RUN", "STATE", "RAN", "CACHED", "TOOK", "STARTED",
+        ],
+        runs.iter().map(row),
+    ))
 }
 
 fn summary(run: &PipelineRun) -> Value {
@@ -91,10 +99,32 @@ fn show(run: &PipelineRun, as_object: bool) -> Result<()> {
     }
     let row = |(name, report): &(mlops_core::id::StepName, StepReport)| {
         let (state, detail) = describe(report);
-        let outputs = report.outputs.keys().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        let key = report.key.map_or("-".to_owned(), |key| output::brief(&key.to_hex()));
-        [name.to_string(), state.to_owned(), output::span(Some(report.seconds)), key, outputs, detail]
+        let outputs = report
+            .outputs
+            .keys()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(", ");
+        let key = report
+            .key
+            .map_or("-".to_owned(), |key| output::brief(&key.to_hex()));
+        [
+            name.to_string(),
+            state.to_owned(),
+            output::span(Some(report.seconds)),
+            key,
+            outputs,
+            detail,
+        ]
     };
-    let steps = output::table(["STEP", "STATE", "TOOK", "KEY", "OUTPUTS", ""], run.steps.iter().map(row));
-    output::text(&format!("{}/{}  {}\n\n{steps}", run.pipeline, run.id, state(run)))
+    let steps = output::table(
+        ["STEP", "STATE", "TOOK", "KEY", "OUTPUTS", ""],
+        run.steps.iter().map(row),
+    );
+    output::text(&format!(
+        "{}/{}  {}\n\n{steps}",
+        run.pipeline,
+        run.id,
+        state(run)
+    ))
 }

@@ -117,7 +117,14 @@ impl Lifecycle {
         self.move_stage(champion, Stage::Production, &reason)
             .await?;
         self.move_alias(None, champion, &reason).await?;
-        self.record(Event::Began { at, model: self.names.model.clone(), experiment: self.names.experiment.clone(), champion, metric: metric.to_owned(), reference })
+        self.record(Event::Began {
+            at,
+            model: self.names.model.clone(),
+            experiment: self.names.experiment.clone(),
+            champion,
+            metric: metric.to_owned(),
+            reference,
+        })
         .await
     }
 

@@ -116,7 +116,10 @@ async fn register(registry: &dyn ModelRegistry, number: u32) -> VersionNumber {
 
 fn names() -> Names {
     let (stream, alias) = ("lifecycle/x".parse().unwrap(), "champion".parse().unwrap());
-    Names { stream, model: model(), experiment: "e".parse().unwrap(),
+    Names {
+        stream,
+        model: model(),
+        experiment: "e".parse().unwrap(),
         alias,
         owner: "test".parse().unwrap(),
     }

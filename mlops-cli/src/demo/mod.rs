@@ -1,0 +1,71 @@
+//! `mlops demo`: the whole loop on a year of real flights, in the data's own time.
+//!
+//! ```text
+//! session    which demo, its lock and journal      training  preprocess >> train >> evaluate >> register
+//! phases     experiments, pipeline, reproduction   watch/    March to December, hour by hour
+//! model/     the model itself                      page, summary, timeline   what it says
+//! ```
+//!
+//! Nothing in it is scripted: what is promoted, and when, follows from the data and the policy. Killed at
+//! any moment and started again it goes on where it stopped: each part reads its own journal.
+
+mod calendar;
+mod model;
+mod page;
+mod phases;
+pub(crate) mod progress;
+mod session;
+mod summary;
+mod timeline;
+mod training;
+mod watch;
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::Result;
+use mlops_core::pipeline::Cancel;
+
+use crate::args::DemoArgs;
+use crate::output;
+use session::Session;
+use summary::Summary;
+
+pub(crate) async fn run(args: &DemoArgs) -> Result<ExitCode> {
+    let cancel = Cancel::new();
+    let stop = cancel.clone();
+    let listener = tokio::spawn(async move {
+        // Without a way to be asked to stop there is nothing to wait for.
+        if tokio::signal::ctrl_c().await.is_ok() {
+            stop.cancel();
+        }
+    });
+    let outcome = turn(args, &cancel).await;
+    listener.abort();
+    outcome
+}
+
+/// Turns the loop once.
+async fn turn(args: &DemoArgs, cancel: &Cancel) -> Result<ExitCode> {
+    let began = Instant::now();
+    let mut session = Session::open(&args.dir, args.fast).await?;
+    if session.resumed {
+        output::say(&format!(
+            "{} was not finished: it goes on where it stopped",
+            session.name
+        ));
+    }
+    let config = phases::experiments(&mut session, cancel).await?;
+    let first = phases::pipeline(&mut session, config.clone(), cancel).await?;
+    let events = watch::watch(&mut session, config, &first, cancel).await?;
+    phases::reproduce(&mut session, cancel).await?;
+    page::write(&mut session, &events).await?;
+    let summary = Summary::of(&session, events, began.elapsed().as_secs_f64()).await?;
+    if args.json {
+        output::json(&summary.json(&session))?;
+    } else {
+        output::text(&summary.text(&session))?;
+    }
+    session.finish().await?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,155 @@
+//! March to December, hour by hour: score, watch, and let the lifecycle decide.
+
+mod host;
+mod quality;
+mod served;
+mod window;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+use mlops_core::id::{Alias, VersionNumber};
+use mlops_core::lifecycle::{Event, Lifecycle, Names, Policy};
+use mlops_core::pipeline::Cancel;
+
+use super::calendar::{DAY, END, HOUR, MARCH, Span, WEEK, date, moment};
+use super::model::TrainConfig;
+use super::progress;
+use super::session::{Session, owner};
+use super::training::Trained;
+use host::Host;
+use served::Served;
+use window::{Scores, Window};
+
+/// A label is known this long after the flight.
+pub(crate) const LABEL_DELAY: i64 = DAY;
+const LEASE: Duration = Duration::from_secs(60);
+
+/// Three weeks between two retrainings; two weeks in which a promotion can be taken back.
+fn policy() -> Policy {
+    Policy::default().with_cool_down(Duration::from_secs(21 * DAY as u64))
+}
+
+/// The alias of the version in use.
+pub(crate) fn champion() -> Result<Alias> {
+    Ok(Alias::new("champion")?)
+}
+
+/// Watches the year, from where it stopped.
+pub(crate) async fn watch(
+    session: &mut Session,
+    config: TrainConfig,
+    first: &Trained,
+    cancel: &Cancel,
+) -> Result<Vec<Event>> {
+    let began = Instant::now();
+    let names = Names {
+        stream: session.lifecycle()?,
+        model: session.model.clone(),
+        experiment: session.experiment.clone(),
+        alias: champion()?,
+        owner: owner()?,
+    };
+    let (journal, registry) = (session.store.meta(), session.store.meta());
+    let mut life = Lifecycle::open(journal, registry, names, policy(), LEASE).await?;
+    let version = first.version.context("there is no first version")?;
+    life.begin(moment(MARCH), version, "auc", first.quality.auc)
+        .await?;
+    if !session.is_done("watch") {
+        let host = Host {
+            session,
+            config,
+            cancel,
+        };
+        replay(&host, &mut life, version).await?;
+        life.end(moment(END)).await?;
+        let summary = summary(life.events());
+        session.done("watch", began, summary).await?;
+    }
+    let events = life.events().to_vec();
+    life.close().await?;
+    Ok(events)
+}
+
+fn summary(events: &[Event]) -> String {
+    let count = |wanted: fn(&Event) -> bool| events.iter().filter(|event| wanted(event)).count();
+    format!(
+        "{} weeks watched, {} alarms, {} retrainings: {} promoted, {} kept, {} rolled back",
+        count(|event| matches!(event, Event::Watched(_))),
+        count(|event| matches!(event, Event::Raised(_))),
+        count(|event| matches!(event, Event::RetrainingStarted(_))),
+        count(|event| matches!(event, Event::Promoted { .. })),
+        count(|event| matches!(event, Event::Kept { .. })),
+        count(|event| matches!(event, Event::RolledBack { .. })),
+    )
+}
+
+/// The weeks to watch; the last one is cut at the end of the data.
+fn weeks() -> impl Iterator<Item = Span> {
+    let starts = (0..)
+        .map(|week| MARCH + week * WEEK)
+        .take_while(|start| *start < END);
+    starts.map(|from| Span::new(from, (from + WEEK).min(END)))
+}
+
+async fn replay(host: &Host<'_>, life: &mut Lifecycle, first: VersionNumber) -> Result<()> {
+    let bar = progress::bar(weeks().count() as u64, "watch".to_owned());
+    let frozen = Served::load(host.session, first).await?;
+    let mut served: Option<Arc<Served>> = None;
+    let mut scores = Scores::take_up(host.session, life.events()).await?;
+    for week in weeks() {
+        let state = life.state().context("the lifecycle has not begun")?;
+        let champion = state.champion;
+        if state.watched_to.is_none_or(|to| to < moment(week.to)) {
+            let current = match served.take().filter(|served| served.version == champion) {
+                Some(same) => same,
+                None => Arc::new(Served::load(host.session, champion).await?),
+            };
+            let (window, alarms) = observe(host.session, &current, &frozen, week, &mut scores)?;
+            bar.set_message(format!("watch {}, version {champion}", date(window.to)));
+            life.watched(window, alarms).await?;
+            served = Some(current);
+        }
+        // Also for a week that was watched before: a decision may still be open.
+        for event in life.settle(moment(week.to), host).await? {
+            tell(&bar, &event);
+        }
+        bar.inc(1);
+        anyhow::ensure!(
+            !host.cancel.is_cancelled(),
+            mlops_core::Error::new(mlops_core::ErrorKind::Cancelled, "stopped")
+        );
+    }
+    bar.finish_and_clear();
+    Ok(())
+}
+
+/// One week: every hour's flights are scored and observed as they come.
+fn observe(
+    session: &Session,
+    served: &Arc<Served>,
+    frozen: &Served,
+    week: Span,
+    scores: &mut Scores,
+) -> Result<(
+    mlops_core::lifecycle::Window,
+    Vec<mlops_core::lifecycle::Signal>,
+)> {
+    let mut window = Window::open(served, week, session.fast)?;
+    let mut hour = week.from;
+    while hour < week.to {
+        let flights = session.flights.between(hour, hour + HOUR);
+        if !flights.is_empty() {
+            scores.extend(window.observe(&flights)?);
+        }
+        hour += HOUR;
+    }
+    window.close(&session.flights, frozen, scores)
+}
+
+fn tell(bar: &indicatif::ProgressBar, event: &Event) {
+    if let Some(line) = super::timeline::line(event) {
+        bar.println(line);
+    }
+}

@@ -1,0 +1,202 @@
+//! One window: what was seen in it, and what that says.
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use mlops_core::lifecycle::{Event, Signal, SignalKind, Window as Record};
+use mlops_drift::report::{Change, ColumnReport, Report};
+use mlops_drift::{DriftMonitor, Handle, MonitorOptions, Verdict};
+use serde_json::{Map, Value, json};
+
+use super::quality::{Measured, measure, signal};
+use super::served::{self, Served, inputs, labels, predictions};
+use super::{LABEL_DELAY, Span};
+use crate::demo::calendar::{MARCH, moment};
+use crate::demo::model::flights::Flights;
+use crate::demo::session::Session;
+use crate::output;
+
+/// The score that every flight was served, from March on, in order.
+#[derive(Debug, Default)]
+pub(super) struct Scores(Vec<f64>);
+
+impl Scores {
+    /// The scores of the weeks that were watched before, by the versions that served then. Only the
+    /// last one is needed: its flights' labels come with the next.
+    pub(super) async fn take_up(session: &Session, events: &[Event]) -> Result<Self> {
+        let last = events.iter().rev().find_map(|event| match event {
+            Event::Watched(window) => Some(window),
+            _ => None,
+        });
+        let Some(last) = last else {
+            return Ok(Self::default());
+        };
+        let (from, to) = (
+            crate::demo::calendar::seconds(last.from),
+            crate::demo::calendar::seconds(last.to),
+        );
+        // Flights before the last week are never asked for again; NaN would be noticed if they were.
+        let mut scores = vec![f64::NAN; session.flights.between(MARCH, from).len()];
+        let (model, _) = served::load(session, last.version).await?;
+        scores.extend(model.score(&session.flights.between(from, to))?);
+        Ok(Self(scores))
+    }
+
+    pub(super) fn extend(&mut self, scores: Vec<f64>) {
+        self.0.extend(scores);
+    }
+
+    /// The labelled flights of a stretch with the scores they were served.
+    fn labelled(&self, flights: &Flights, span: Span) -> Result<(Flights, Vec<f64>)> {
+        let start = flights.between(MARCH, span.from).len();
+        let stretch = flights.between(span.from, span.to);
+        let served = self
+            .0
+            .get(start..start + stretch.len())
+            .context("a flight was not scored")?;
+        let known = |row: &usize| stretch.label[*row].is_some();
+        let scores = (0..stretch.len())
+            .filter(known)
+            .map(|row| served[row])
+            .collect();
+        Ok((stretch.labelled(), scores))
+    }
+}
+
+/// A window that is open.
+pub(super) struct Window<'a> {
+    served: &'a Served,
+    span: Span,
+    rows: usize,
+    inputs: DriftMonitor,
+    predictions: DriftMonitor,
+    labels: DriftMonitor,
+    input_handle: Handle,
+    prediction_handle: Handle,
+}
+
+impl<'a> Window<'a> {
+    pub(super) fn open(served: &'a Served, span: Span, fast: bool) -> Result<Self> {
+        let options = MonitorOptions::default().with_max_draws(if fast { 1_999 } else { 9_999 });
+        let monitor =
+            |reference: &Arc<_>| DriftMonitor::new(Arc::clone(reference), options.clone());
+        let inputs = monitor(&served.inputs)?;
+        let predictions = monitor(&served.predictions)?;
+        let labels = monitor(&served.labels)?;
+        let (input_handle, prediction_handle) = (inputs.handle(), predictions.handle());
+        Ok(Self {
+            served,
+            span,
+            rows: 0,
+            inputs,
+            predictions,
+            labels,
+            input_handle,
+            prediction_handle,
+        })
+    }
+
+    /// Scores an hour's flights and watches what went in and came out.
+    pub(super) fn observe(&mut self, flights: &Flights) -> Result<Vec<f64>> {
+        let scores = self.served.model.score(flights)?;
+        self.input_handle.observe(&inputs(flights)?)?;
+        self.prediction_handle
+            .observe(&predictions(flights, &scores)?)?;
+        self.rows += flights.len();
+        Ok(scores)
+    }
+
+    /// Closes it: what it was like, and the alarms.
+    pub(super) fn close(
+        mut self,
+        flights: &Flights,
+        frozen: &Served,
+        scores: &Scores,
+    ) -> Result<(Record, Vec<Signal>)> {
+        self.input_handle.publish();
+        self.prediction_handle.publish();
+        let at = moment(self.span.to);
+        let first = (self.span.from - LABEL_DELAY).max(MARCH);
+        let (arrived, served) =
+            scores.labelled(flights, Span::new(first, self.span.to - LABEL_DELAY))?;
+        self.labels.observe(&labels(&arrived)?)?;
+        let (truth, days) = (arrived.labels()?, arrived.local_days());
+        let now = measure(&truth, &served, &days);
+        let then = measure(&truth, &frozen.model.score(&arrived)?, &days);
+        let reports = [
+            (SignalKind::Input, self.inputs.report()),
+            (SignalKind::Prediction, self.predictions.report()),
+            (SignalKind::Label, self.labels.report()),
+        ];
+        let mut alarms: Vec<Signal> = reports
+            .iter()
+            .flat_map(|(kind, report)| alarms(at, *kind, report))
+            .collect();
+        alarms.extend(
+            now.as_ref()
+                .and_then(|now| signal(at, &self.served.quality, now)),
+        );
+        let late = truth.iter().filter(|late| **late).count() as f64 / truth.len() as f64;
+        let record = Record {
+            from: moment(self.span.from),
+            to: at,
+            rows: self.rows as u64,
+            version: self.served.version,
+            quality: now.map(|now| now.auc),
+            labels: truth.len() as u64,
+            details: details(&reports.each_ref().map(|(_, report)| report), then, late),
+        };
+        Ok((record, alarms))
+    }
+}
+
+fn alarms(at: mlops_core::time::Timestamp, kind: SignalKind, report: &Report) -> Vec<Signal> {
+    let drifted = report
+        .columns
+        .iter()
+        .filter(|column| column.verdict == Verdict::Drifted);
+    let alarm = |column: &ColumnReport| {
+        Some(Signal {
+            at,
+            subject: column.column.clone(),
+            kind,
+            statistic: statistic(column.decided_by?).to_owned(),
+            value: column.effect?,
+            threshold: column.min_effect?,
+            p_value: column.adjusted_p_value,
+            clusters: column.clusters.as_ref().map(|clusters| clusters.current),
+        })
+    };
+    drifted.filter_map(alarm).collect()
+}
+
+const fn statistic(change: Change) -> &'static str {
+    match change {
+        Change::Location => "mann_whitney",
+        Change::Scale => "mood",
+        Change::Categories => "g",
+        Change::Nulls => "nulls",
+        Change::Range => "range",
+        _ => "other",
+    }
+}
+
+/// What the page shows beside the figures of the window.
+fn details(reports: &[&Report], frozen: Option<Measured>, late: f64) -> Value {
+    let column = |column: &ColumnReport| {
+        let drifted = column.verdict == Verdict::Drifted;
+        let (effect, floor) = (
+            output::maybe(column.effect),
+            output::maybe(column.min_effect),
+        );
+        (
+            column.column.clone(),
+            json!({ "effect": effect, "min_effect": floor, "drifted": drifted }),
+        )
+    };
+    let drift: Map<String, Value> = reports
+        .iter()
+        .flat_map(|report| report.columns.iter().map(column))
+        .collect();
+    json!({ "drift": drift, "frozen_quality": output::maybe(frozen.map(|frozen| frozen.auc)), "late": output::number(late) })
+}
