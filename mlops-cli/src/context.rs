@@ -31,27 +31,31 @@ pub(crate) fn open(store: &Path) -> Result<LocalStore> {
         .context("there is no store to read; `mlops demo` makes one, `--store DIR` names one")
 }
 
-/// The run whose id is `text`, or begins with it.
+/// The run whose id is `text`, or begins with it, or else the newest run of this name.
 pub(crate) async fn find_run(store: &dyn TrackingStore, text: &str) -> Result<Run> {
     if let Ok(id) = RunId::new(text)
         && let Ok(run) = store.get_run(&id).await
     {
         return Ok(run);
     }
+    // Newest first, so the first of a name is the newest.
     let all = RunQuery::default().with_lifecycle(LifecycleFilter::Any);
     let runs: Vec<Run> = store.search_runs(all).try_collect().await?;
-    let mut fits = runs
-        .into_iter()
-        .filter(|run| run.id.as_str().starts_with(text) || run.name == text);
+    let mut fits = runs.iter().filter(|run| run.id.as_str().starts_with(text));
     match (fits.next(), fits.next()) {
-        (Some(run), None) => Ok(run),
-        (None, _) => Err(Error::not_found("run", text).into()),
+        (Some(run), None) => Ok(run.clone()),
         (Some(a), Some(b)) => {
             let message = format!(
                 "several runs fit, give more of the id: given={text} fits={}, {}",
                 a.id, b.id
             );
             Err(Error::invalid(message).into())
+        }
+        (None, _) => {
+            let named = runs.iter().find(|run| run.name == text);
+            Ok(named
+                .cloned()
+                .ok_or_else(|| Error::not_found("run", text))?)
         }
     }
 }

@@ -61,7 +61,7 @@ pub(crate) fn maybe(value: Option<f64>) -> Value {
 pub(crate) fn short(value: Option<f64>) -> String {
     match value {
         None => "-".to_owned(),
-        Some(v) if v == 0.0 => "0".to_owned(),
+        Some(0.0) => "0".to_owned(),
         Some(v) if v.abs() >= 1e5 || v.abs() < 1e-3 => format!("{v:.1e}"),
         Some(v) if v.abs() >= 100.0 => format!("{v:.0}"),
         Some(v) => format!("{v:.4}"),

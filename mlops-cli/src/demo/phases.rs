@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
-use futures::TryStreamExt as _;
+use futures::{StreamExt as _, TryStreamExt as _};
 use mlops_core::id::{IdempotencyKey, PipelineRunId, TagKey};
 use mlops_core::lifecycle::REPRODUCED_TAG;
 use mlops_core::pipeline::{CachePolicy, Cancel, PipelineRun};
@@ -17,6 +17,8 @@ use super::progress;
 use super::session::Session;
 use super::training::{Trained, Training};
 
+/// Trainings that are executed again side by side.
+const AT_ONCE: usize = 2;
 /// Days that are kept back for judging.
 pub(crate) const HELD_BACK: i64 = 14 * DAY;
 
@@ -155,15 +157,20 @@ pub(crate) async fn reproduce(session: &mut Session, cancel: &Cancel) -> Result<
         .filter(|run| run.status == RunStatus::Finished)
         .collect();
     let bar = progress::bar(finished.len() as u64, "reproduce".to_owned());
-    let mut same = 0;
-    for run in &finished {
-        let verdict = match run.tags.get(&tag) {
+    let (shared, tag) = (&*session, &tag);
+    let verdicts = futures::stream::iter(&finished).map(|run| async {
+        let verdict = match run.tags.get(tag) {
             Some(known) => known.clone(),
-            None => reproduce_one(session, run, &tag, cancel).await?,
+            None => reproduce_one(shared, run, tag, cancel).await?,
         };
-        same += usize::from(verdict == "bitwise");
         bar.inc(1);
-    }
+        anyhow::Ok(verdict)
+    });
+    let verdicts: Vec<String> = verdicts.buffer_unordered(AT_ONCE).try_collect().await?;
+    let same = verdicts
+        .iter()
+        .filter(|verdict| *verdict == "bitwise")
+        .count();
     bar.finish_and_clear();
     let summary = format!(
         "{same} of {} runs gave the same digests with the cache off",

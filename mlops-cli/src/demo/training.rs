@@ -140,6 +140,7 @@ impl Training {
             let (training, run, code) = (training.clone(), lineage.clone(), code.clone());
             async move {
                 let bytes = context.read("model")?;
+                let signature = signature(&bytes).map_err(step_failed)?;
                 let path = ArtifactPath::new(format!("models/{model}/{}.json", training.name))?;
                 let artifact = store.content().put(&path, bytes.into()).await?;
                 let quality: Quality =
@@ -150,6 +151,7 @@ impl Training {
                 })?;
                 let new = NewVersion::new(key, model, artifact.blob.digest, path)
                     .with_flavour("flight-delay/1")
+                    .with_signature(signature)
                     .with_lineage(run, vec![data], code)
                     .with_tag(TagKey::new("training")?, spans)
                     .with_tag(TagKey::new("auc")?, quality.auc.to_string());
@@ -383,6 +385,19 @@ impl Training {
         }
         Ok(())
     }
+}
+
+/// What goes into a model and what comes out, read from the model itself.
+fn signature(model: &[u8]) -> Result<String> {
+    let model = Model::from_bytes(model)?;
+    let inputs: Vec<_> = model
+        .encoder()
+        .names()
+        .into_iter()
+        .map(|name| serde_json::json!({ "name": name, "type": "float32" }))
+        .collect();
+    let outputs = [serde_json::json!({ "name": "late", "type": "float64" })];
+    Ok(serde_json::json!({ "inputs": inputs, "outputs": outputs }).to_string())
 }
 
 fn preprocess(context: &StepContext, span: Span) -> Result<()> {

@@ -183,7 +183,7 @@ fn compare_numbers(held: f64, op: Op, wanted: f64) -> bool {
     match op {
         Op::Eq => held == wanted,
         // NaN differs from nothing here: a comparison with it is false, as everywhere.
-        Op::Ne => held < wanted || held > wanted,
+        Op::Ne => held != wanted && !held.is_nan() && !wanted.is_nan(),
         Op::Lt => held < wanted,
         Op::Le => held <= wanted,
         Op::Gt => held > wanted,

@@ -88,7 +88,7 @@ fn append(
         Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?))
     }))?;
     let mut rest = points;
-    let mut number = last.as_ref().map_or(0, |(number, _)| number + 1);
+    let next = last.as_ref().map_or(0, |(number, _)| number + 1);
     if let Some((last, mut bytes)) = last
         && bytes.len() < SMALL * WIDTH
     {
@@ -103,12 +103,11 @@ fn append(
             rest = &rest[room..];
         }
     }
-    for chunk in rest.chunks(LARGE) {
+    for (number, chunk) in (next..).zip(rest.chunks(LARGE)) {
         let mut bytes = Vec::with_capacity(chunk.len() * WIDTH);
         chunk.iter().for_each(|point| encode(point, &mut bytes));
         let mut add = place.of(connection.prepare_cached(ADD_CHUNK))?;
         place.of(add.execute(params![run, key, number, bytes]))?;
-        number += 1;
     }
     Ok(())
 }

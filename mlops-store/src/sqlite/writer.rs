@@ -147,7 +147,7 @@ fn commit_group(connection: &Connection, group: &mut Vec<Box<dyn Piece>>, place:
     }
     let outcome = outcome.map_err(|error| place.error(error));
     for piece in group.drain(..) {
-        piece.answer(outcome.as_ref().map(|()| ()).map_err(copy));
+        piece.answer(outcome.as_ref().copied().map_err(copy));
     }
     disk_failed
 }

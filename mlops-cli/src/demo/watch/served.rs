@@ -23,7 +23,6 @@ pub(super) const DAY_COLUMN: &str = "day";
 pub(super) struct Served {
     pub(super) version: VersionNumber,
     pub(super) model: Model,
-    pub(super) training: Training,
     /// What went in when it was trained.
     pub(super) inputs: Arc<Reference>,
     /// What came out for flights that it was not trained on.
@@ -75,7 +74,6 @@ impl Served {
             quality: quality.context("the version's quality is not defined")?,
             version,
             model,
-            training,
         })
     }
 }

@@ -1,3 +1,5 @@
+//! Lock files as people have them, whole and broken, and what differs between two environments.
+
 use std::path::Path;
 
 use super::*;
@@ -76,7 +78,7 @@ https://host/raw.whl#sha256=00
 dist/local.whl
 "#;
 
-const CONDA: &str = r#"name: mlflow-env
+const CONDA: &str = r#"name: model-env
 prefix:
 channels: [conda-forge]
 dependencies:
@@ -85,7 +87,7 @@ dependencies:
   - numpy=1.26   # a prefix
   - pip<=24
   - pip:
-      - mlflow==2.14.1
+      - cloudpickle==3.1.0
       - Scikit_Learn==1.5.0
       - xgboost>=2
 "#;
@@ -169,7 +171,7 @@ fn a_comment_line_ends_a_continuation() {
 fn conda_yaml_locks_only_what_is_exact() {
     let lock = parse(LockKind::Conda, CONDA).unwrap();
     let locked = [
-        "mlflow==2.14.1",
+        "cloudpickle==3.1.0",
         "openssl==3.3.1",
         "python==3.11.9",
         "scikit-learn==1.5.0",

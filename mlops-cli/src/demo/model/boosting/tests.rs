@@ -1,3 +1,5 @@
+//! The boosting against a plain computation, and what it promises of itself.
+
 use super::super::metrics;
 use super::*;
 

@@ -84,7 +84,8 @@ impl Tree {
         self
     }
 
-    /// The value for a row.
+    /// The value for a row, one step at a time: what [`Tree::add_values`] is held against.
+    #[cfg(test)]
     pub(super) fn value(&self, row: &[f32]) -> f32 {
         let mut node = 0;
         for _ in 0..self.depth() {

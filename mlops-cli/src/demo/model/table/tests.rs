@@ -1,3 +1,5 @@
+//! Flights to bytes and back, and bytes that are no flights.
+
 use super::super::flights::tests::sample;
 use super::*;
 
