@@ -31,10 +31,8 @@ impl Bench {
         let folder = tempfile::tempdir().map_err(|source| {
             mlops_core::Error::io("create a folder", std::path::Path::new("/tmp"), source)
         })?;
-        let store = Arc::new(SqliteStore::open(
-            folder.path().join("m.db"),
-            SqliteOptions::default(),
-        )?);
+        let store =
+            Arc::new(SqliteStore::open(folder.path().join("m.db"), SqliteOptions::default())?);
         Ok(Self { folder, store })
     }
 
@@ -46,15 +44,11 @@ impl Bench {
         let bench = Self::new()?;
         let (store, ids) = (&bench.store, RandomIds);
         let name = ExperimentName::new("bench")?;
-        let experiment = store
-            .create_experiment(NewExperiment::new(ids.experiment_id(), name))
-            .await?;
+        let experiment =
+            store.create_experiment(NewExperiment::new(ids.experiment_id(), name)).await?;
         let mut runs = Vec::with_capacity(count);
-        let (auc, rate, depth) = (
-            MetricKey::new("auc")?,
-            ParamKey::new("rate")?,
-            ParamKey::new("depth")?,
-        );
+        let (auc, rate, depth) =
+            (MetricKey::new("auc")?, ParamKey::new("rate")?, ParamKey::new("depth")?);
         for chunk in (0..count).collect::<Vec<_>>().chunks(256) {
             let made = chunk.iter().map(|i| {
                 let start = Timestamp::from_millis(*i as i64);
@@ -63,11 +57,7 @@ impl Bench {
             let made = futures::future::try_join_all(made).await?;
             let logged = made.iter().zip(chunk).map(|(run, i)| {
                 let value = (*i as f64 * 0.754_877_666).fract();
-                let point = MetricPoint {
-                    step: 0,
-                    at: Timestamp::default(),
-                    value,
-                };
+                let point = MetricPoint { step: 0, at: Timestamp::default(), value };
                 let batch = LogBatch::new(ids.idempotency_key()).metric(auc.clone(), point);
                 store.log_batch(
                     &run.id,
@@ -86,11 +76,7 @@ impl Bench {
 pub fn batch(key: &MetricKey, points: usize) -> LogBatch {
     let id: IdempotencyKey = RandomIds.idempotency_key();
     let mut batch = LogBatch::new(id);
-    let point = |step| MetricPoint {
-        step: step as i64,
-        at: Timestamp::default(),
-        value: 0.5,
-    };
+    let point = |step| MetricPoint { step: step as i64, at: Timestamp::default(), value: 0.5 };
     batch.metrics = (0..points).map(|step| (key.clone(), point(step))).collect();
     batch
 }

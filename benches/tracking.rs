@@ -21,11 +21,7 @@ use mlops_core::tracking::{
 use tokio::runtime::Runtime;
 
 fn runtime() -> Runtime {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap()
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
 
 /// Calls in one burst: fewer than fit into the queue, so that the call is timed and not the disk.
@@ -58,11 +54,7 @@ fn log_call(c: &mut Criterion) {
             });
             let key: Arc<str> = "loss".into();
             let call = |step| {
-                let point = MetricPoint {
-                    step: step as i64,
-                    at: SystemClock.now(),
-                    value: 0.5,
-                };
+                let point = MetricPoint { step: step as i64, at: SystemClock.now(), value: 0.5 };
                 send.send(black_box((Arc::clone(&key), point))).unwrap();
             };
             let took = in_bursts(count, call, || {});
@@ -88,14 +80,10 @@ fn log_call(c: &mut Criterion) {
             .unwrap();
             let mut written = 0;
             let call = |step| {
-                assert_eq!(
-                    black_box(writer.log(&key, step as i64, 0.5)),
-                    LogOutcome::Queued
-                )
+                assert_eq!(black_box(writer.log(&key, step as i64, 0.5)), LogOutcome::Queued)
             };
-            let took = in_bursts(count, call, || {
-                written += writer.flush_blocking().lossless().unwrap()
-            });
+            let took =
+                in_bursts(count, call, || written += writer.flush_blocking().lossless().unwrap());
             assert_eq!(written, count);
             took
         });
@@ -122,14 +110,7 @@ async fn write_all(bench: &Bench, runs: &[RunId], size: usize, batches: u64) {
 /// Points that survive a crash, beside a bare synced append and a bare insert into SQLite.
 fn durable_points(c: &mut Criterion) {
     let runtime = runtime();
-    for (writers, size) in [
-        (1, 1),
-        (1, 100),
-        (1, 1_000),
-        (16, 1),
-        (16, 100),
-        (16, 1_000),
-    ] {
+    for (writers, size) in [(1, 1), (1, 100), (1, 1_000), (16, 1), (16, 100), (16, 1_000)] {
         let mut group = c.benchmark_group(format!("durable_points/{writers}_writers_x_{size}"));
         group
             .sample_size(10)
@@ -190,21 +171,17 @@ fn search(c: &mut Criterion) {
     group.sample_size(20);
     group.bench_function("filtered_and_ordered_first_100", |b| {
         b.iter(|| {
-            let found: Vec<Run> = runtime
-                .block_on(bench.store.search_runs(query.clone()).try_collect())
-                .unwrap();
+            let found: Vec<Run> =
+                runtime.block_on(bench.store.search_runs(query.clone()).try_collect()).unwrap();
             assert_eq!(found.len(), 100);
         });
     });
     let connection = rusqlite::Connection::open(bench.folder.path().join("m.db")).unwrap();
     group.bench_function("floor_scan_of_the_runs", |b| {
-        let mut statement = connection
-            .prepare("SELECT id, name, start FROM runs ORDER BY start DESC")
-            .unwrap();
+        let mut statement =
+            connection.prepare("SELECT id, name, start FROM runs ORDER BY start DESC").unwrap();
         b.iter(|| {
-            let rows = statement
-                .query_map([], |row| row.get::<_, String>(0))
-                .unwrap();
+            let rows = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
             assert_eq!(rows.count(), 10_000);
         });
     });

@@ -14,23 +14,21 @@ use mlops_core::artifact::{Artifact, ArtifactStore, Blob, Body, clamp_range};
 use mlops_core::id::{ArtifactPath, Digest};
 use mlops_core::{Error, ErrorKind, Result};
 
+/// The same bytes, twice.
+type Copies = (Vec<u8>, Vec<u8>);
+
 /// Keeps artifacts in memory, twice, and notices when the two copies differ.
 #[derive(Debug, Default)]
 struct Mirrored {
-    copies: Mutex<BTreeMap<ArtifactPath, (Vec<u8>, Vec<u8>)>>,
+    copies: Mutex<BTreeMap<ArtifactPath, Copies>>,
 }
 
 impl Mirrored {
     fn read<T>(&self, path: &ArtifactPath, with: impl FnOnce(&[u8]) -> T) -> Result<T> {
         let copies = self.copies.lock().unwrap_or_else(PoisonError::into_inner);
-        let (one, other) = copies
-            .get(path)
-            .ok_or_else(|| Error::not_found("artifact", path))?;
+        let (one, other) = copies.get(path).ok_or_else(|| Error::not_found("artifact", path))?;
         if one != other {
-            return Err(Error::new(
-                ErrorKind::Corrupt,
-                format!("the copies differ: path={path}"),
-            ));
+            return Err(Error::new(ErrorKind::Corrupt, format!("the copies differ: path={path}")));
         }
         Ok(with(one))
     }
@@ -38,10 +36,7 @@ impl Mirrored {
     fn artifact(path: &ArtifactPath, bytes: &[u8]) -> Artifact {
         Artifact {
             path: path.clone(),
-            blob: Blob {
-                digest: Digest::of(bytes),
-                size: bytes.len() as u64,
-            },
+            blob: Blob { digest: Digest::of(bytes), size: bytes.len() as u64 },
         }
     }
 }
@@ -74,20 +69,15 @@ impl ArtifactStore for Mirrored {
 
     fn list(&self, prefix: Option<&ArtifactPath>) -> BoxStream<'static, Result<Artifact>> {
         let copies = self.copies.lock().unwrap_or_else(PoisonError::into_inner);
-        let under = copies
-            .iter()
-            .filter(|(path, _)| prefix.is_none_or(|prefix| path.is_under(prefix)));
-        let found: Vec<_> = under
-            .map(|(path, (bytes, _))| Ok(Self::artifact(path, bytes)))
-            .collect();
+        let under =
+            copies.iter().filter(|(path, _)| prefix.is_none_or(|prefix| path.is_under(prefix)));
+        let found: Vec<_> =
+            under.map(|(path, (bytes, _))| Ok(Self::artifact(path, bytes))).collect();
         futures::stream::iter(found).boxed()
     }
 
     async fn delete(&self, path: &ArtifactPath) -> Result<()> {
-        self.copies
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(path);
+        self.copies.lock().unwrap_or_else(PoisonError::into_inner).remove(path);
         Ok(())
     }
 }
@@ -98,21 +88,15 @@ async fn main() -> Result<()> {
     let path = ArtifactPath::new("runs/1/model")?;
     store.put(&path, b"weights".to_vec().into()).await?;
     println!("{:?}", store.head(&path).await?);
-    if let Some((one, _)) = store
-        .copies
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .get_mut(&path)
+    if let Some((one, _)) =
+        store.copies.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&path)
     {
         one[0] ^= 1;
     }
     match store.get(&path, None).await {
         Err(error) => println!("after a flipped bit: {error}"),
         Ok(_) => {
-            return Err(Error::new(
-                ErrorKind::Internal,
-                "a flipped bit went unnoticed",
-            ));
+            return Err(Error::new(ErrorKind::Internal, "a flipped bit went unnoticed"));
         }
     }
     Ok(())

@@ -40,10 +40,7 @@ async fn predict(
 ) -> Json<f64> {
     HANDLE.with_borrow_mut(|slot| {
         let (handle, seen) = slot.get_or_insert_with(|| (monitor.handle(), 0));
-        let row = [
-            Value::Float(features.temperature),
-            Value::Float(features.distance),
-        ];
+        let row = [Value::Float(features.temperature), Value::Float(features.distance)];
         if let Err(error) = handle.observe_row(&row) {
             // A prediction is never refused because it could not be watched.
             println!("not observed: {error}");
@@ -74,22 +71,14 @@ fn reference() -> Result<Reference> {
     let column = |of: fn(&Features) -> f64| {
         Arc::new(Float64Array::from_iter_values(rows.iter().map(of))) as _
     };
-    let columns = [
-        ("temperature", column(|row| row.temperature)),
-        ("distance", column(|row| row.distance)),
-    ];
-    Ok(Reference::fit(
-        [&RecordBatch::try_from_iter(columns)?],
-        &FitOptions::default(),
-    )?)
+    let columns =
+        [("temperature", column(|row| row.temperature)), ("distance", column(|row| row.distance))];
+    Ok(Reference::fit([&RecordBatch::try_from_iter(columns)?], &FitOptions::default())?)
 }
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let monitor = Arc::new(DriftMonitor::new(
-        Arc::new(reference()?),
-        MonitorOptions::default(),
-    )?);
+    let monitor = Arc::new(DriftMonitor::new(Arc::new(reference()?), MonitorOptions::default())?);
     let app = Router::new()
         .route("/predict", post(predict))
         .route("/drift", get(drift))
@@ -111,17 +100,13 @@ async fn main() -> Result<()> {
             call(&mut client, "POST", "/predict", &body).await?;
         }
         let report: Report = serde_json::from_str(&call(&mut client, "GET", "/drift", "").await?)?;
-        let temperature = report
-            .column("temperature")
-            .context("the column is not in the report")?;
+        let temperature =
+            report.column("temperature").context("the column is not in the report")?;
         println!(
             "shift {shift}: {} rows, temperature {:?}, effect {:?}",
             report.rows.current, temperature.verdict, temperature.effect
         );
-        ensure!(
-            report.dataset.drifted == expected,
-            "expected drift: {expected}"
-        );
+        ensure!(report.dataset.drifted == expected, "expected drift: {expected}");
     }
     server.abort();
     Ok(())

@@ -17,9 +17,8 @@ fn plan(folder: &std::path::Path, keep: i64) -> Result<Plan> {
         context.write("numbers", text + "\n")
     })?;
     let environment = std::env::vars();
-    let command = Command::new(folder, ["sh", "smallest.sh"])?
-        .file("smallest.sh")
-        .allow(&[], environment);
+    let command =
+        Command::new(folder, ["sh", "smallest.sh"])?.file("smallest.sh").allow(&[], environment);
     let smallest = Step::command("smallest", command)?
         .input("numbers")?
         .output("smallest")?
@@ -28,10 +27,7 @@ fn plan(folder: &std::path::Path, keep: i64) -> Result<Plan> {
         let text = String::from_utf8_lossy(&context.read("smallest")?).into_owned();
         context.write(
             "sum",
-            text.lines()
-                .filter_map(|line| line.parse::<i64>().ok())
-                .sum::<i64>()
-                .to_string(),
+            text.lines().filter_map(|line| line.parse::<i64>().ok()).sum::<i64>().to_string(),
         )
     })?;
     Plan::builder("smallest")?
@@ -58,10 +54,7 @@ async fn main() -> Result<()> {
     for (run, keep) in [("first", 2), ("again", 2), ("other", 3)] {
         let plan = plan(&folder, keep)?;
         println!("{run}: {:?}", executor.preview(&plan).await?);
-        let done = executor
-            .run(&plan, &run.parse()?, &Cancel::new())
-            .await?
-            .into_result()?;
+        let done = executor.run(&plan, &run.parse()?, &Cancel::new()).await?.into_result()?;
         println!("{run}: {} ran, {} cached", done.ran(), done.cached());
         assert_eq!(
             (done.ran(), done.cached()),

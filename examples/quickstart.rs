@@ -26,9 +26,7 @@ async fn main() -> Result<()> {
 
     // A run, with its params in one batch and its metrics through the writer, as a training loop would.
     let name = ExperimentName::new("quickstart")?;
-    let experiment = meta
-        .create_experiment(NewExperiment::new(ids.experiment_id(), name))
-        .await?;
+    let experiment = meta.create_experiment(NewExperiment::new(ids.experiment_id(), name)).await?;
     let run = meta
         .create_run(NewRun::new(ids.run_id(), experiment.id, clock.now()).with_name("first"))
         .await?;
@@ -43,27 +41,18 @@ async fn main() -> Result<()> {
     )?;
     let loss = MetricKey::new("loss")?;
     for step in 0..1_000 {
-        assert_eq!(
-            writer.log(&loss, step, 1.0 / (1.0 + step as f64)),
-            LogOutcome::Queued
-        );
+        assert_eq!(writer.log(&loss, step, 1.0 / (1.0 + step as f64)), LogOutcome::Queued);
     }
     let written = writer.close().await.lossless()?;
 
     // Its model as an artifact, and as the first version of a registered model.
     let path = run_artifact(&run.id, "model.bin")?;
     let artifact = content.put(&path, b"weights".to_vec().into()).await?;
-    meta.update_run(&run.id, RunChange::ended(RunStatus::Finished, clock.now()))
-        .await?;
+    meta.update_run(&run.id, RunChange::ended(RunStatus::Finished, clock.now())).await?;
     let model = ModelName::new("demo-model")?;
     meta.create_model(NewModel::new(model.clone())).await?;
-    let version = NewVersion::new(
-        ids.idempotency_key(),
-        model.clone(),
-        artifact.blob.digest,
-        path,
-    )
-    .with_lineage(run.id.clone(), vec![], "a commit");
+    let version = NewVersion::new(ids.idempotency_key(), model.clone(), artifact.blob.digest, path)
+        .with_lineage(run.id.clone(), vec![], "a commit");
     let version = meta.create_version(version).await?;
     let alias = Alias::new("champion")?;
     let (expected, next) = (None, Some(version.number));
@@ -79,15 +68,9 @@ async fn main() -> Result<()> {
     .await?;
 
     // Found again.
-    let good = Filter::Is(Comparison::new(
-        Field::Metric(loss),
-        Op::Lt,
-        Scalar::Number(0.01),
-    )?);
-    let found: Vec<Run> = meta
-        .search_runs(RunQuery::default().with_filter(good))
-        .try_collect()
-        .await?;
+    let good = Filter::Is(Comparison::new(Field::Metric(loss), Op::Lt, Scalar::Number(0.01))?);
+    let found: Vec<Run> =
+        meta.search_runs(RunQuery::default().with_filter(good)).try_collect().await?;
     let line = lineage(&*meta, &*meta, &*meta, &model, &VersionRef::Alias(alias)).await?;
     println!(
         "{written} points written, {} run found, {model}@champion came from run {:?}",

@@ -12,11 +12,7 @@
 //! Prints the rate of alarms a column and test, and fails where one exceeds 1.2 alpha by more than
 //! its 99.9 % binomial band.
 
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a program talks to its terminal"
-)]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program talks to its terminal")]
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -83,9 +79,7 @@ fn run() -> Result<bool, Failure> {
 fn days(batches: &[RecordBatch]) -> Result<Vec<RecordBatch>, Failure> {
     let first = batches.first().ok_or("an empty file")?;
     let all = concat_batches(&first.schema(), batches)?;
-    let time = all
-        .column_by_name("time_hour")
-        .ok_or("no column time_hour")?;
+    let time = all.column_by_name("time_hour").ok_or("no column time_hour")?;
     let time = time.as_primitive::<TimestampMicrosecondType>();
     let day: Vec<i32> = time
         .values()
@@ -98,11 +92,7 @@ fn days(batches: &[RecordBatch]) -> Result<Vec<RecordBatch>, Failure> {
             columns.push((field.name().clone(), Arc::clone(column), true));
         }
     }
-    columns.push((
-        "day".to_owned(),
-        Arc::new(Int32Array::from(day.clone())),
-        false,
-    ));
+    columns.push(("day".to_owned(), Arc::new(Int32Array::from(day.clone())), false));
     let all = RecordBatch::try_from_iter_with_nullable(columns)?;
     let of_day = |number: usize| {
         let mask = day.iter().map(|&day| Some(day == number as i32)).collect();
@@ -131,10 +121,7 @@ fn measure(days: &[RecordBatch], draws: u64) -> Result<Rates, Failure> {
             for (key, rate) in rates {
                 let own = sum.entry(key).or_default();
                 own.tests += rate.tests;
-                own.alarms
-                    .iter_mut()
-                    .zip(rate.alarms)
-                    .for_each(|(own, more)| *own += more);
+                own.alarms.iter_mut().zip(rate.alarms).for_each(|(own, more)| *own += more);
             }
         }
         Ok(sum)
@@ -166,10 +153,7 @@ fn add_draw(rates: &mut Rates, days: &[RecordBatch], draw: u64) -> Result<(), Fa
 
 /// Prints the table; whether every rate is within its band.
 fn print(rates: &Rates) -> bool {
-    println!(
-        "{:<12} {:<7} {:>6}  alarms at alpha (bound)",
-        "column", "test", "tests"
-    );
+    println!("{:<12} {:<7} {:>6}  alarms at alpha (bound)", "column", "test", "tests");
     let mut all_within = true;
     for ((column, kind), rate) in rates {
         print!("{column:<12} {kind:<7} {:>6}", rate.tests);
@@ -188,14 +172,7 @@ fn print(rates: &Rates) -> bool {
         }
         println!();
     }
-    println!(
-        "{}",
-        if all_within {
-            "all within their bounds"
-        } else {
-            "BOUNDS EXCEEDED"
-        }
-    );
+    println!("{}", if all_within { "all within their bounds" } else { "BOUNDS EXCEEDED" });
     all_within
 }
 

@@ -33,19 +33,12 @@ fn main() -> ExitCode {
 
 fn run() -> Outcome<()> {
     let mut args = std::env::args().skip(1);
-    let binary = PathBuf::from(
-        args.next()
-            .ok_or("usage: kill_demo BINARY [KILLS] [SEED]")?,
-    );
+    let binary = PathBuf::from(args.next().ok_or("usage: kill_demo BINARY [KILLS] [SEED]")?);
     let kills: u32 = args.next().map_or(Ok(20), |text| text.parse())?;
-    let seed: u64 = args
-        .next()
-        .map_or(Ok(std::process::id().into()), |text| text.parse())?;
+    let seed: u64 = args.next().map_or(Ok(std::process::id().into()), |text| text.parse())?;
     println!("seed {seed}");
     let mut random = SmallRng::seed_from_u64(seed);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let (calm, stormy) = (tempfile::tempdir()?, tempfile::tempdir()?);
     let undisturbed = finish(&binary, calm.path())?;
     let mut killed = 0;
@@ -76,31 +69,21 @@ fn run() -> Outcome<()> {
 
 fn demo(binary: &Path, folder: &Path) -> Command {
     let mut command = Command::new(binary);
-    command
-        .args(["demo", "--fast", "--json", "--dir"])
-        .arg(folder)
-        .stdin(Stdio::null());
+    command.args(["demo", "--fast", "--json", "--dir"]).arg(folder).stdin(Stdio::null());
     command
 }
 
 fn finish(binary: &Path, folder: &Path) -> Outcome<serde_json::Value> {
     let output = demo(binary, folder).output()?;
     if !output.status.success() {
-        return Err(format!(
-            "the demo failed: {}",
-            String::from_utf8_lossy(&output.stderr)
-        )
-        .into());
+        return Err(format!("the demo failed: {}", String::from_utf8_lossy(&output.stderr)).into());
     }
     Ok(serde_json::from_slice(&output.stdout)?)
 }
 
 /// Starts a demo and kills it after a while; `false` when it was finished before.
 fn live_for(binary: &Path, folder: &Path, life: Duration) -> Outcome<bool> {
-    let mut child = demo(binary, folder)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()?;
+    let mut child = demo(binary, folder).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
     std::thread::sleep(life);
     if let Some(ended) = child.try_wait()? {
         return if ended.success() {

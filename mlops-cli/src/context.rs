@@ -17,9 +17,7 @@ pub(crate) fn init_logging() -> Result<()> {
         Error::invalid(format!("MLOPS_LOG is not a log filter: value={filter:?}"))
             .with_source(source)
     })?;
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // Only a test that runs two commands in one process has a subscriber already.
     subscriber.try_init().ok();
     Ok(())
@@ -53,9 +51,7 @@ pub(crate) async fn find_run(store: &dyn TrackingStore, text: &str) -> Result<Ru
         }
         (None, _) => {
             let named = runs.iter().find(|run| run.name == text);
-            Ok(named
-                .cloned()
-                .ok_or_else(|| Error::not_found("run", text))?)
+            Ok(named.cloned().ok_or_else(|| Error::not_found("run", text))?)
         }
     }
 }

@@ -40,11 +40,8 @@ fn chain(error: &Error) -> String {
 
 /// Whoever read our output has had enough.
 fn is_closed_pipe(error: &Error) -> bool {
-    let io = error
-        .chain()
-        .filter_map(|cause| cause.downcast_ref::<std::io::Error>());
-    io.into_iter()
-        .any(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
+    let io = error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>());
+    io.into_iter().any(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 fn code(error: &Error) -> u8 {
@@ -56,10 +53,7 @@ fn code(error: &Error) -> u8 {
             return drift_code(drift.kind());
         }
     }
-    match error
-        .chain()
-        .find_map(|cause| cause.downcast_ref::<std::io::Error>())
-    {
+    match error.chain().find_map(|cause| cause.downcast_ref::<std::io::Error>()) {
         Some(io) => {
             core_code(mlops_core::Error::io("", std::path::Path::new(""), io.kind().into()).kind())
         }
@@ -105,11 +99,7 @@ mod tests {
             (Core::Internal, 70),
         ] {
             let error: anyhow::Result<()> = Err(mlops_core::Error::new(kind, "x").into());
-            assert_eq!(
-                code(&error.context("while trying").unwrap_err()),
-                expected,
-                "{kind}"
-            );
+            assert_eq!(code(&error.context("while trying").unwrap_err()), expected, "{kind}");
         }
         assert_eq!(code(&anyhow::anyhow!("who knows")), 70);
         let missing = std::io::Error::from(std::io::ErrorKind::NotFound);

@@ -29,10 +29,8 @@ fn run(args: Args) -> anyhow::Result<ExitCode> {
     if let Command::Drift(drift) = args.command {
         return cmd::drift::run(&drift);
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let store = args.store;
     runtime.block_on(async {
         match args.command {

@@ -36,10 +36,7 @@ pub(crate) fn table<const N: usize>(
     table.load_preset(presets::NOTHING).set_header(columns);
     table.add_rows(rows);
     let text = table.to_string();
-    text.lines()
-        .map(str::trim_end)
-        .collect::<Vec<_>>()
-        .join("\n")
+    text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
 }
 
 /// A number as JSON: null for NaN, strings for infinities.

@@ -137,10 +137,7 @@ impl Error {
 
     /// The thing `what` called `name` does not exist.
     pub fn not_found(what: &str, name: impl fmt::Display) -> Self {
-        Self::new(
-            ErrorKind::NotFound,
-            format!("{what} not found: name={name}"),
-        )
+        Self::new(ErrorKind::NotFound, format!("{what} not found: name={name}"))
     }
 
     /// Keeps the error that caused this one.
@@ -210,13 +207,7 @@ impl fmt::Display for Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} [{}, retry {:?}]",
-            self.chain(),
-            self.0.kind,
-            self.0.retry
-        )
+        write!(f, "{} [{}, retry {:?}]", self.chain(), self.0.kind, self.0.retry)
     }
 }
 
@@ -236,24 +227,15 @@ mod tests {
         let error = Error::io("write object", std::path::Path::new("/x/y"), io);
         assert_eq!(error.kind(), ErrorKind::Full);
         assert_eq!(error.to_string(), "cannot write object: path=/x/y");
-        assert_eq!(
-            error.chain(),
-            "cannot write object: path=/x/y: no space left"
-        );
+        assert_eq!(error.chain(), "cannot write object: path=/x/y: no space left");
     }
 
     #[test]
     fn only_an_unreachable_backend_is_safe_to_retry_by_default() {
-        assert_eq!(
-            Error::new(ErrorKind::Unavailable, "busy").retry(),
-            RetryClass::Safe
-        );
-        for kind in [
-            ErrorKind::InvalidInput,
-            ErrorKind::Conflict,
-            ErrorKind::Corrupt,
-            ErrorKind::Full,
-        ] {
+        assert_eq!(Error::new(ErrorKind::Unavailable, "busy").retry(), RetryClass::Safe);
+        for kind in
+            [ErrorKind::InvalidInput, ErrorKind::Conflict, ErrorKind::Corrupt, ErrorKind::Full]
+        {
             assert_eq!(Error::new(kind, "x").retry(), RetryClass::Never, "{kind}");
         }
     }

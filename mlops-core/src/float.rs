@@ -38,7 +38,5 @@ pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
             }
         }
     }
-    deserializer
-        .deserialize_any(FloatVisitor)
-        .map_err(D::Error::custom)
+    deserializer.deserialize_any(FloatVisitor).map_err(D::Error::custom)
 }

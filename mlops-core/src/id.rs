@@ -23,10 +23,7 @@ fn check_name(what: &str, text: &str) -> Result<()> {
     } else {
         return Ok(());
     };
-    Err(Error::invalid(format!(
-        "{what} {problem}: value={:?}",
-        shorten(text)
-    )))
+    Err(Error::invalid(format!("{what} {problem}: value={:?}", shorten(text))))
 }
 
 fn check_word(what: &str, text: &str) -> Result<()> {
@@ -212,9 +209,7 @@ impl ArtifactPath {
     /// Whether this path is `prefix` or lies beneath it.
     #[must_use]
     pub fn is_under(&self, prefix: &Self) -> bool {
-        self.0
-            .strip_prefix(&*prefix.0)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        self.0.strip_prefix(&*prefix.0).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 }
 
@@ -290,9 +285,7 @@ impl Serialize for Digest {
 
 impl<'de> Deserialize<'de> for Digest {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
 
@@ -392,9 +385,6 @@ mod tests {
     #[test]
     fn deserialising_a_bad_name_is_an_error() {
         assert!(serde_json::from_str::<RunId>("\"a/b\"").is_err());
-        assert_eq!(
-            serde_json::from_str::<RunId>("\"ab\"").unwrap().as_str(),
-            "ab"
-        );
+        assert_eq!(serde_json::from_str::<RunId>("\"ab\"").unwrap().as_str(), "ab");
     }
 }

@@ -32,19 +32,13 @@ impl Timestamp {
     /// This moment plus `span`, stopping at the end of time rather than wrapping.
     #[must_use]
     pub fn saturating_add(self, span: Duration) -> Self {
-        Self(
-            self.0
-                .saturating_add(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)),
-        )
+        Self(self.0.saturating_add(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)))
     }
 
     /// This moment less `span`, stopping at the beginning of time rather than wrapping.
     #[must_use]
     pub fn saturating_sub(self, span: Duration) -> Self {
-        Self(
-            self.0
-                .saturating_sub(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)),
-        )
+        Self(self.0.saturating_sub(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)))
     }
 
     /// Seconds from `earlier` to this moment; negative when `earlier` is later.
@@ -136,9 +130,6 @@ mod tests {
         let end = Timestamp::from_millis(i64::MAX);
         assert_eq!(end.saturating_add(Duration::from_secs(1)), end);
         let year = Duration::from_secs(365 * 86_400);
-        assert_eq!(
-            Timestamp::from_millis(0).saturating_sub(year).as_millis(),
-            -31_536_000_000
-        );
+        assert_eq!(Timestamp::from_millis(0).saturating_sub(year).as_millis(), -31_536_000_000);
     }
 }

@@ -67,11 +67,7 @@ pub struct Error {
 impl Error {
     /// An error of this kind.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self {
-            kind,
-            message: message.into(),
-            source: None,
-        }
+        Self { kind, message: message.into(), source: None }
     }
 
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
@@ -80,15 +76,8 @@ impl Error {
 
     pub(crate) fn unknown_column<'a>(name: &str, existing: impl Iterator<Item = &'a str>) -> Self {
         let nearest = nearest(name, existing);
-        let hint = if nearest.is_empty() {
-            "none".to_owned()
-        } else {
-            nearest.join(",")
-        };
-        Self::new(
-            ErrorKind::UnknownColumn,
-            format!("no such column: column={name} nearest={hint}"),
-        )
+        let hint = if nearest.is_empty() { "none".to_owned() } else { nearest.join(",") };
+        Self::new(ErrorKind::UnknownColumn, format!("no such column: column={name} nearest={hint}"))
     }
 
     /// Keeps the error that caused this one.

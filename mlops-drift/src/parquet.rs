@@ -71,10 +71,8 @@ fn check_frame(file: &mut File, path: &Path) -> Result<()> {
 fn decode(file: File) -> Result<Vec<RecordBatch>, Box<dyn std::error::Error + Send + Sync>> {
     let reader = ParquetRecordBatchReaderBuilder::try_new(file)?;
     let schema = reader.schema().clone();
-    let mut batches = reader
-        .with_batch_size(BATCH_ROWS)
-        .build()?
-        .collect::<Result<Vec<RecordBatch>, _>>()?;
+    let mut batches =
+        reader.with_batch_size(BATCH_ROWS).build()?.collect::<Result<Vec<RecordBatch>, _>>()?;
     if batches.is_empty() {
         batches.push(RecordBatch::new_empty(schema));
     }
@@ -82,10 +80,7 @@ fn decode(file: File) -> Result<Vec<RecordBatch>, Box<dyn std::error::Error + Se
 }
 
 fn corrupt(path: &Path, what: &str) -> Error {
-    Error::new(
-        ErrorKind::Corrupt,
-        format!("a parquet file {what}: path={}", path.display()),
-    )
+    Error::new(ErrorKind::Corrupt, format!("a parquet file {what}: path={}", path.display()))
 }
 
 fn failed(path: &Path, error: std::io::Error) -> Error {
@@ -95,9 +90,6 @@ fn failed(path: &Path, error: std::io::Error) -> Error {
         std::io::ErrorKind::UnexpectedEof => ErrorKind::Corrupt,
         _ => ErrorKind::Unavailable,
     };
-    Error::new(
-        kind,
-        format!("cannot read a parquet file: path={}", path.display()),
-    )
-    .with_source(error)
+    Error::new(kind, format!("cannot read a parquet file: path={}", path.display()))
+        .with_source(error)
 }

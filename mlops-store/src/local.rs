@@ -44,11 +44,7 @@ impl LocalStore {
         // The database first: it is the one that can refuse.
         let meta = Arc::new(SqliteStore::open(root.join(DATABASE), options)?);
         let content = Arc::new(Cas::open(&root)?);
-        Ok(Self {
-            root,
-            meta,
-            content,
-        })
+        Ok(Self { root, meta, content })
     }
 
     /// Opens a store that must be there.

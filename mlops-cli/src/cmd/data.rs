@@ -17,11 +17,7 @@ use crate::{context, output};
 pub(crate) async fn run(store: &Path, args: DataArgs) -> Result<ExitCode> {
     let as_object = args.json;
     match args.action.unwrap_or(DataAction::List { dataset: None }) {
-        DataAction::Add {
-            dataset,
-            path,
-            message,
-        } => {
+        DataAction::Add { dataset, path, message } => {
             let dataset = DatasetName::new(&dataset)?;
             // Adding is how a store begins.
             let store = LocalStore::open(store)?;
@@ -63,11 +59,8 @@ async fn find(store: &LocalStore, text: &str) -> Result<DataVersionId> {
     let fits = |id: &DataVersionId| {
         id.as_str().starts_with(text) || id.as_str().trim_start_matches("b3:").starts_with(text)
     };
-    let mut found: Vec<DataVersionId> = versions
-        .into_iter()
-        .map(|version| version.id)
-        .filter(fits)
-        .collect();
+    let mut found: Vec<DataVersionId> =
+        versions.into_iter().map(|version| version.id).filter(fits).collect();
     found.sort();
     found.dedup();
     match found.as_slice() {
@@ -102,9 +95,7 @@ fn list(versions: &[DataVersion], as_object: bool) -> Result<()> {
         ]
     };
     output::text(&output::table(
-        [
-            "VERSION", "DATA SET", "FILES", "BYTES", "CREATED", "MESSAGE",
-        ],
+        ["VERSION", "DATA SET", "FILES", "BYTES", "CREATED", "MESSAGE"],
         versions.iter().map(row),
     ))
 }
@@ -126,18 +117,9 @@ fn differences(
             "added": diff.added, "removed": diff.removed, "changed": changed,
         }));
     }
-    let added = diff
-        .added
-        .iter()
-        .map(|entry| ["added".to_owned(), entry.path.to_string()]);
-    let removed = diff
-        .removed
-        .iter()
-        .map(|entry| ["removed".to_owned(), entry.path.to_string()]);
-    let changed = diff
-        .changed
-        .iter()
-        .map(|(path, ..)| ["changed".to_owned(), path.to_string()]);
+    let added = diff.added.iter().map(|entry| ["added".to_owned(), entry.path.to_string()]);
+    let removed = diff.removed.iter().map(|entry| ["removed".to_owned(), entry.path.to_string()]);
+    let changed = diff.changed.iter().map(|(path, ..)| ["changed".to_owned(), path.to_string()]);
     let rows: Vec<_> = added.chain(removed).chain(changed).collect();
     if rows.is_empty() {
         return output::text("no difference");

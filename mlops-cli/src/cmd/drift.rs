@@ -37,11 +37,7 @@ pub(crate) fn run(args: &DriftArgs) -> Result<ExitCode> {
         output::text(&table(&report))?;
     }
     let failed = args.fail_on == Some(FailOn::Drift) && report.dataset.drifted;
-    Ok(if failed {
-        ExitCode::from(exit::DRIFT)
-    } else {
-        ExitCode::SUCCESS
-    })
+    Ok(if failed { ExitCode::from(exit::DRIFT) } else { ExitCode::SUCCESS })
 }
 
 const fn correction(arg: CorrectionArg) -> Correction {
@@ -59,14 +55,10 @@ fn cluster(text: &str) -> Result<ClusterBy> {
         return Ok(ClusterBy::Column(text.to_owned()));
     };
     let bad = || {
-        Error::invalid(format!(
-            "not a block of time, write it like 1d:TIMECOLUMN: value={text:?}"
-        ))
+        Error::invalid(format!("not a block of time, write it like 1d:TIMECOLUMN: value={text:?}"))
     };
     let unit = width.chars().last().ok_or_else(bad)?;
-    let number: u64 = width[..width.len() - unit.len_utf8()]
-        .parse()
-        .map_err(|_| bad())?;
+    let number: u64 = width[..width.len() - unit.len_utf8()].parse().map_err(|_| bad())?;
     let seconds = match unit {
         's' => 1,
         'm' => 60,
@@ -75,14 +67,8 @@ fn cluster(text: &str) -> Result<ClusterBy> {
         'w' => 604_800,
         _ => return Err(bad().into()),
     };
-    let width = number
-        .checked_mul(seconds)
-        .filter(|seconds| *seconds > 0)
-        .ok_or_else(bad)?;
-    Ok(ClusterBy::TimeBlock {
-        column: column.to_owned(),
-        width: Duration::from_secs(width),
-    })
+    let width = number.checked_mul(seconds).filter(|seconds| *seconds > 0).ok_or_else(bad)?;
+    Ok(ClusterBy::TimeBlock { column: column.to_owned(), width: Duration::from_secs(width) })
 }
 
 fn table(report: &Report) -> String {
@@ -92,12 +78,10 @@ fn table(report: &Report) -> String {
             Verdict::Drifted => "DRIFTED".to_owned(),
             Verdict::Unchecked => "unchecked".to_owned(),
         };
-        let by = column
-            .decided_by
-            .map_or(String::new(), |change| format!("{change:?}").to_lowercase());
-        let kind = column.kind.map_or("-".to_owned(), |kind: Kind| {
-            format!("{kind:?}").to_lowercase()
-        });
+        let by =
+            column.decided_by.map_or(String::new(), |change| format!("{change:?}").to_lowercase());
+        let kind =
+            column.kind.map_or("-".to_owned(), |kind: Kind| format!("{kind:?}").to_lowercase());
         let statistics = &column.statistics;
         let psi = statistics.psi.as_ref();
         [
@@ -129,11 +113,7 @@ fn table(report: &Report) -> String {
     ];
     let columns = output::table(header, report.columns.iter().map(row));
     let dataset = &report.dataset;
-    let verdict = if dataset.drifted {
-        "DRIFTED"
-    } else {
-        "no drift"
-    };
+    let verdict = if dataset.drifted { "DRIFTED" } else { "no drift" };
     format!(
         "{columns}\n\n{verdict}: {} of {} columns drifted, {} unchecked  (rows {} -> {}, alpha {}, {})",
         dataset.drifted_columns,
@@ -160,20 +140,11 @@ mod tests {
 
     #[test]
     fn clusters_are_columns_or_blocks_of_time() {
-        let day = ClusterBy::TimeBlock {
-            column: "time_hour".into(),
-            width: Duration::from_secs(86_400),
-        };
+        let day =
+            ClusterBy::TimeBlock { column: "time_hour".into(), width: Duration::from_secs(86_400) };
         assert_eq!(cluster("1d:time_hour").unwrap(), day);
         assert_eq!(cluster("user").unwrap(), ClusterBy::Column("user".into()));
-        for bad in [
-            "d:x",
-            "1y:x",
-            ":x",
-            "0d:x",
-            "99999999999999999999w:x",
-            "1é:x",
-        ] {
+        for bad in ["d:x", "1y:x", ":x", "0d:x", "99999999999999999999w:x", "1é:x"] {
             assert!(cluster(bad).is_err(), "{bad}");
         }
     }

@@ -15,18 +15,12 @@ use crate::{context, output};
 
 pub(crate) async fn run(store: &Path, args: &ListArgs) -> Result<ExitCode> {
     let store = context::open(store)?.meta();
-    let lives = if args.all {
-        LifecycleFilter::Any
-    } else {
-        LifecycleFilter::Active
-    };
+    let lives = if args.all { LifecycleFilter::Any } else { LifecycleFilter::Active };
     let list = ListExperiments::default().with_lifecycle(lives);
     let experiments: Vec<Experiment> = store.list_experiments(list).try_collect().await?;
     let mut rows = Vec::with_capacity(experiments.len());
     for experiment in experiments {
-        let query = RunQuery::default()
-            .in_experiment(experiment.id.clone())
-            .with_lifecycle(lives);
+        let query = RunQuery::default().in_experiment(experiment.id.clone()).with_lifecycle(lives);
         let runs: Vec<Run> = store.search_runs(query).try_collect().await?;
         rows.push((experiment, runs.len()));
     }
@@ -43,11 +37,7 @@ pub(crate) async fn run(store: &Path, args: &ListArgs) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let row = |(experiment, runs): (Experiment, usize)| {
-        let state = if experiment.lifecycle == Lifecycle::Deleted {
-            "deleted"
-        } else {
-            ""
-        };
+        let state = if experiment.lifecycle == Lifecycle::Deleted { "deleted" } else { "" };
         [
             experiment.name.to_string(),
             runs.to_string(),
@@ -55,9 +45,6 @@ pub(crate) async fn run(store: &Path, args: &ListArgs) -> Result<ExitCode> {
             state.to_owned(),
         ]
     };
-    output::text(&output::table(
-        ["NAME", "RUNS", "CREATED", ""],
-        rows.into_iter().map(row),
-    ))?;
+    output::text(&output::table(["NAME", "RUNS", "CREATED", ""], rows.into_iter().map(row)))?;
     Ok(ExitCode::SUCCESS)
 }

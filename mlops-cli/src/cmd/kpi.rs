@@ -40,18 +40,14 @@ pub(crate) async fn run(store: &Path, args: &KpiArgs) -> Result<ExitCode> {
 
 /// The lifecycle that was written to last.
 async fn newest(journal: &dyn JournalStore) -> Result<StreamName> {
-    let streams: Vec<StreamName> = journal
-        .streams(Some(&StreamName::new("lifecycle")?))
-        .try_collect()
-        .await?;
+    let streams: Vec<StreamName> =
+        journal.streams(Some(&StreamName::new("lifecycle")?)).try_collect().await?;
     let mut newest = None;
     for stream in streams {
         let at = journal.last(&stream).await?.map(|entry| entry.at);
         newest = newest.max(Some((at, stream)));
     }
-    newest
-        .map(|(_, stream)| stream)
-        .ok_or_else(|| Error::not_found("lifecycle", "any").into())
+    newest.map(|(_, stream)| stream).ok_or_else(|| Error::not_found("lifecycle", "any").into())
 }
 
 /// The `kpis` object of `mlops.demo/1`.
@@ -105,24 +101,14 @@ pub(crate) fn table(kpis: &Kpis) -> String {
             "all",
             verdict(share.map(|share| share == 1.0)),
         ],
-        [
-            "quality kept, last four windows",
-            &kept,
-            "within 3 %",
-            verdict(quality.is_kept()),
-        ],
+        ["quality kept, last four windows", &kept, "within 3 %", verdict(quality.is_kept())],
         [
             "drift -> fixed: first alarm -> better model (event time)",
             &output::span(fixed),
             "under an hour",
             verdict(fixed.map(|s| s < HOUR)),
         ],
-        [
-            "p95 latency",
-            "-",
-            "under 200 ms",
-            "not measured: nothing serves here",
-        ],
+        ["p95 latency", "-", "under 200 ms", "not measured: nothing serves here"],
     ];
     let rows = rows.into_iter().map(|row| row.map(str::to_owned));
     output::table(["KPI", "VALUE", "AIM", ""], rows)

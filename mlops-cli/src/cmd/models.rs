@@ -25,10 +25,7 @@ pub(crate) async fn run(store: &Path, args: ModelsArgs) -> Result<ExitCode> {
 }
 
 fn aliases_of(model: &Model, version: VersionNumber) -> Vec<String> {
-    let names = model
-        .aliases
-        .iter()
-        .filter(|(_, number)| **number == version);
+    let names = model.aliases.iter().filter(|(_, number)| **number == version);
     names.map(|(alias, _)| alias.to_string()).collect()
 }
 
@@ -51,17 +48,9 @@ async fn list(store: &LocalStore, as_object: bool) -> Result<()> {
         return output::json(&json!({ "schema": "mlops.models/1", "models": entries }));
     }
     let row = |(model, versions): (Model, usize)| {
-        let aliases = model
-            .aliases
-            .iter()
-            .map(|(alias, version)| format!("{alias} = {version}"));
+        let aliases = model.aliases.iter().map(|(alias, version)| format!("{alias} = {version}"));
         let aliases = aliases.collect::<Vec<_>>().join(", ");
-        [
-            model.name.to_string(),
-            versions.to_string(),
-            aliases,
-            model.created.to_string(),
-        ]
+        [model.name.to_string(), versions.to_string(), aliases, model.created.to_string()]
     };
     output::text(&output::table(
         ["NAME", "VERSIONS", "ALIASES", "CREATED"],
@@ -77,14 +66,7 @@ async fn show(store: &LocalStore, name: &str, as_object: bool) -> Result<()> {
     let mut lines = Vec::with_capacity(versions.len());
     for version in &versions {
         lines.push(
-            lineage(
-                &*meta,
-                &*meta,
-                &*meta,
-                &name,
-                &VersionRef::Number(version.number),
-            )
-            .await?,
+            lineage(&*meta, &*meta, &*meta, &name, &VersionRef::Number(version.number)).await?,
         );
     }
     if as_object {
@@ -92,10 +74,7 @@ async fn show(store: &LocalStore, name: &str, as_object: bool) -> Result<()> {
     }
     let version = |line: &Lineage| {
         let of = &line.version;
-        let run = line
-            .run
-            .as_ref()
-            .map_or("-".to_owned(), |run| run.name.clone());
+        let run = line.run.as_ref().map_or("-".to_owned(), |run| run.name.clone());
         let data = line
             .data
             .iter()
@@ -123,10 +102,7 @@ async fn show(store: &LocalStore, name: &str, as_object: bool) -> Result<()> {
         ]
     };
     let trail = output::table(["#", "AT", "BY", "WHAT", "WHY"], audit.iter().map(event));
-    output::text(&format!(
-        "{}  {}\n\n{versions}\n\n{trail}",
-        model.name, model.description
-    ))
+    output::text(&format!("{}  {}\n\n{versions}\n\n{trail}", model.name, model.description))
 }
 
 fn describe(event: &AuditEvent) -> String {

@@ -18,10 +18,7 @@ pub(crate) async fn run(store: &Path, args: PipelineArgs) -> Result<ExitCode> {
         None => list(&store, args.json).await?,
         Some(PipelineAction::Show { pipeline, run }) => {
             let (pipeline, run) = (PipelineName::new(pipeline)?, PipelineRunId::new(run)?);
-            show(
-                &PipelineRun::load(&*store.meta(), &pipeline, &run).await?,
-                args.json,
-            )?;
+            show(&PipelineRun::load(&*store.meta(), &pipeline, &run).await?, args.json)?;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -58,9 +55,7 @@ async fn list(store: &LocalStore, as_object: bool) -> Result<()> {
         ]
     };
     output::text(&output::table(
-        [
-            "PIPELINE", "RUN", "STATE", "RAN", "CACHED", "TOOK", "STARTED",
-        ],
+        ["PIPELINE", "RUN", "STATE", "RAN", "CACHED", "TOOK", "STARTED"],
         runs.iter().map(row),
     ))
 }
@@ -99,15 +94,8 @@ fn show(run: &PipelineRun, as_object: bool) -> Result<()> {
     }
     let row = |(name, report): &(mlops_core::id::StepName, StepReport)| {
         let (state, detail) = describe(report);
-        let outputs = report
-            .outputs
-            .keys()
-            .map(ToString::to_string)
-            .collect::<Vec<_>>()
-            .join(", ");
-        let key = report
-            .key
-            .map_or("-".to_owned(), |key| output::brief(&key.to_hex()));
+        let outputs = report.outputs.keys().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let key = report.key.map_or("-".to_owned(), |key| output::brief(&key.to_hex()));
         [
             name.to_string(),
             state.to_owned(),
@@ -117,14 +105,7 @@ fn show(run: &PipelineRun, as_object: bool) -> Result<()> {
             detail,
         ]
     };
-    let steps = output::table(
-        ["STEP", "STATE", "TOOK", "KEY", "OUTPUTS", ""],
-        run.steps.iter().map(row),
-    );
-    output::text(&format!(
-        "{}/{}  {}\n\n{steps}",
-        run.pipeline,
-        run.id,
-        state(run)
-    ))
+    let steps =
+        output::table(["STEP", "STATE", "TOOK", "KEY", "OUTPUTS", ""], run.steps.iter().map(row));
+    output::text(&format!("{}/{}  {}\n\n{steps}", run.pipeline, run.id, state(run)))
 }

@@ -38,10 +38,7 @@ async fn list(store: &LocalStore, args: &RunsArgs) -> Result<()> {
         query = query.in_experiment(tracking.get_experiment(&name).await?.id);
     }
     if let Some(metric) = &args.by {
-        query = query.order_by(
-            Field::Metric(MetricKey::new(metric)?),
-            Direction::Descending,
-        );
+        query = query.order_by(Field::Metric(MetricKey::new(metric)?), Direction::Descending);
     }
     let runs: Vec<Run> = tracking.search_runs(query).try_collect().await?;
     if args.json {
@@ -95,13 +92,7 @@ async fn show(store: &LocalStore, id: &str, as_object: bool) -> Result<()> {
     let run = context::find_run(&*store.meta(), id).await?;
     let artifacts = artifacts(store, &run).await?;
     let prefix = format!("runs/{}/", run.id);
-    let path = |artifact: &Artifact| {
-        artifact
-            .path
-            .as_str()
-            .trim_start_matches(&prefix)
-            .to_owned()
-    };
+    let path = |artifact: &Artifact| artifact.path.as_str().trim_start_matches(&prefix).to_owned();
     if as_object {
         let files: Vec<Value> = artifacts
             .iter()
@@ -120,36 +111,21 @@ async fn show(store: &LocalStore, id: &str, as_object: bool) -> Result<()> {
             output::span(run.end.map(|end| end.seconds_since(run.start)))
         ),
     ];
-    lines.extend(
-        run.params
-            .iter()
-            .map(|(key, value)| format!("param   {key} = {value}")),
-    );
+    lines.extend(run.params.iter().map(|(key, value)| format!("param   {key} = {value}")));
     lines.extend(run.metrics.iter().map(|(key, point)| {
-        format!(
-            "metric  {key} = {} (step {})",
-            output::short(Some(point.value)),
-            point.step
-        )
+        format!("metric  {key} = {} (step {})", output::short(Some(point.value)), point.step)
     }));
-    lines.extend(
-        run.tags
-            .iter()
-            .map(|(key, value)| format!("tag     {key} = {value}")),
-    );
+    lines.extend(run.tags.iter().map(|(key, value)| format!("tag     {key} = {value}")));
     lines.extend(
         run.inputs
             .iter()
             .map(|input| format!("input   {} {} as {}", input.name, input.version, input.role)),
     );
-    lines.extend(artifacts.iter().map(|a| {
-        format!(
-            "file    {}  {} bytes  {}",
-            path(a),
-            a.blob.size,
-            a.blob.digest
-        )
-    }));
+    lines.extend(
+        artifacts
+            .iter()
+            .map(|a| format!("file    {}  {} bytes  {}", path(a), a.blob.size, a.blob.digest)),
+    );
     output::text(&lines.join("\n"))
 }
 
@@ -160,31 +136,18 @@ type Pair = (Option<String>, Option<String>);
 fn differing(a: BTreeMap<String, String>, b: BTreeMap<String, String>) -> BTreeMap<String, Pair> {
     let keys: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
     let pair = |key: &String| (key.clone(), (a.get(key).cloned(), b.get(key).cloned()));
-    keys.into_iter()
-        .map(pair)
-        .filter(|(_, (a, b))| a != b)
-        .collect()
+    keys.into_iter().map(pair).filter(|(_, (a, b))| a != b).collect()
 }
 
 fn params(run: &Run) -> BTreeMap<String, String> {
-    run.params
-        .iter()
-        .map(|(key, value)| (key.to_string(), value.clone()))
-        .collect()
+    run.params.iter().map(|(key, value)| (key.to_string(), value.clone())).collect()
 }
 
 async fn fingerprint(store: &LocalStore, run: &Run) -> Result<Option<Fingerprint>> {
-    match store
-        .content()
-        .get(&run_artifact(&run.id, FINGERPRINT)?, None)
-        .await
-    {
+    match store.content().get(&run_artifact(&run.id, FINGERPRINT)?, None).await {
         Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes).map_err(|source| {
-            Error::new(
-                ErrorKind::Corrupt,
-                format!("cannot read a fingerprint: run={}", run.id),
-            )
-            .with_source(source)
+            Error::new(ErrorKind::Corrupt, format!("cannot read a fingerprint: run={}", run.id))
+                .with_source(source)
         })?)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error).context("cannot read a fingerprint"),
@@ -193,10 +156,7 @@ async fn fingerprint(store: &LocalStore, run: &Run) -> Result<Option<Fingerprint
 
 async fn compare(store: &LocalStore, a: &str, b: &str, as_object: bool) -> Result<()> {
     let tracking = store.meta();
-    let (a, b) = (
-        context::find_run(&*tracking, a).await?,
-        context::find_run(&*tracking, b).await?,
-    );
+    let (a, b) = (context::find_run(&*tracking, a).await?, context::find_run(&*tracking, b).await?);
     let keys = match (fingerprint(store, &a).await?, fingerprint(store, &b).await?) {
         (Some(a), Some(b)) => Some(diff(&a, &b)),
         _ => None,
@@ -208,14 +168,8 @@ async fn compare(store: &LocalStore, a: &str, b: &str, as_object: bool) -> Resul
     let mut text = format!("a  {}  {}\nb  {}  {}\n", a.id, a.name, b.id, b.name);
     let shown = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
     let row = |(key, (a, b)): (&String, &Pair)| [key.clone(), shown(a), shown(b), String::new()];
-    text += &format!(
-        "\n{}\n",
-        output::table(["PARAM", "A", "B", ""], params.iter().map(row))
-    );
-    text += &format!(
-        "\n{}\n",
-        output::table(["METRIC", "A", "B", "B - A"], metric_rows(&a, &b))
-    );
+    text += &format!("\n{}\n", output::table(["PARAM", "A", "B", ""], params.iter().map(row)));
+    text += &format!("\n{}\n", output::table(["METRIC", "A", "B", "B - A"], metric_rows(&a, &b)));
     text += "\nrun key\n";
     text += &match keys {
         Some(keys) if keys.is_empty() => "the same in every section".to_owned(),
@@ -230,12 +184,7 @@ fn metric_rows(a: &Run, b: &Run) -> Vec<[String; 4]> {
     let row = |key: &MetricKey| {
         let of = |run: &Run| run.metrics.get(key).map(|point| point.value);
         let change = of(a).zip(of(b)).map(|(a, b)| b - a);
-        [
-            key.to_string(),
-            output::short(of(a)),
-            output::short(of(b)),
-            output::short(change),
-        ]
+        [key.to_string(), output::short(of(a)), output::short(of(b)), output::short(change)]
     };
     keys.into_iter().map(row).collect()
 }
@@ -253,10 +202,8 @@ fn diff_json(
         .into_iter()
         .map(|key| (key.to_string(), json!({ "a": of(a, key), "b": of(b, key) })))
         .collect();
-    let params: BTreeMap<&String, Value> = params
-        .iter()
-        .map(|(key, (a, b))| (key, json!({ "a": a, "b": b })))
-        .collect();
+    let params: BTreeMap<&String, Value> =
+        params.iter().map(|(key, (a, b))| (key, json!({ "a": a, "b": b }))).collect();
     json!({
         "schema": "mlops.runs.diff/1", "a": a.id, "b": b.id,
         "params": params, "metrics": metrics, "run_key": keys,

@@ -50,10 +50,7 @@ async fn turn(args: &DemoArgs, cancel: &Cancel) -> Result<ExitCode> {
     let began = Instant::now();
     let mut session = Session::open(&args.dir, args.fast).await?;
     if session.resumed {
-        output::say(&format!(
-            "{} was not finished: it goes on where it stopped",
-            session.name
-        ));
+        output::say(&format!("{} was not finished: it goes on where it stopped", session.name));
     }
     let config = phases::experiments(&mut session, cancel).await?;
     let first = phases::pipeline(&mut session, config.clone(), cancel).await?;

@@ -15,7 +15,7 @@ use super::model::logistic::LogisticConfig;
 use super::model::{Algorithm, TrainConfig};
 use super::progress;
 use super::session::Session;
-use super::training::{Trained, Training};
+use super::training::{Ending, Trained, Training};
 
 /// Trainings that are executed again side by side.
 const AT_ONCE: usize = 2;
@@ -23,54 +23,26 @@ const AT_ONCE: usize = 2;
 pub(crate) const HELD_BACK: i64 = 14 * DAY;
 
 /// January and the first half of February to train on, the last two weeks of February to judge.
-fn winter(name: &str, config: TrainConfig, register: bool) -> Training {
+fn winter(name: &str, config: TrainConfig, ends: Ending) -> Training {
     let cut = MARCH - HELD_BACK;
     let (train, evaluate) = (Span::new(JANUARY, cut), Span::new(cut, MARCH));
-    Training {
-        name: name.to_owned(),
-        config,
-        train,
-        evaluate,
-        register,
-    }
+    Training { name: name.to_owned(), config, train, evaluate, ends }
 }
 
 fn candidates(fast: bool) -> Vec<(&'static str, TrainConfig)> {
     let rounds = if fast { 40 } else { 100 };
-    let base = BoostingConfig {
-        rounds,
-        ..BoostingConfig::default()
-    };
+    let base = BoostingConfig { rounds, ..BoostingConfig::default() };
     let boosting = |config: BoostingConfig| Algorithm::Boosting(config);
     let algorithms = [
         ("logistic", Algorithm::Logistic(LogisticConfig::default())),
         ("boosting", boosting(base.clone())),
-        (
-            "boosting-deep",
-            boosting(BoostingConfig {
-                depth: 5,
-                ..base.clone()
-            }),
-        ),
+        ("boosting-deep", boosting(BoostingConfig { depth: 5, ..base.clone() })),
         (
             "boosting-slow",
-            boosting(BoostingConfig {
-                rounds: rounds * 2,
-                depth: 4,
-                learning_rate: 0.05,
-                ..base
-            }),
+            boosting(BoostingConfig { rounds: rounds * 2, depth: 4, learning_rate: 0.05, ..base }),
         ),
     ];
-    let with = |(name, algorithm)| {
-        (
-            name,
-            TrainConfig {
-                algorithm,
-                ..TrainConfig::default()
-            },
-        )
-    };
+    let with = |(name, algorithm)| (name, TrainConfig { algorithm, ..TrainConfig::default() });
     algorithms.into_iter().map(with).collect()
 }
 
@@ -81,9 +53,7 @@ pub(crate) async fn experiments(session: &mut Session, cancel: &Cancel) -> Resul
     let bar = progress::bar(candidates.len() as u64, "experiments".to_owned());
     let mut results: Vec<(&str, TrainConfig, Trained)> = Vec::new();
     for (name, config) in candidates {
-        let trained = winter(name, config.clone(), false)
-            .run(session, cancel)
-            .await?;
+        let trained = winter(name, config.clone(), Ending::Evaluated).run(session, cancel).await?;
         results.push((name, config, trained));
         bar.inc(1);
     }
@@ -112,24 +82,19 @@ pub(crate) async fn pipeline(
     cancel: &Cancel,
 ) -> Result<Trained> {
     let began = Instant::now();
-    let training = winter("first", config, true);
+    let training = winter("first", config, Ending::Registered);
     let bar = progress::spinner("pipeline: preprocess >> train >> evaluate >> register");
     let first = training.run(session, cancel).await?;
     if !session.is_done("pipeline") {
         let plan = training.plan(session)?;
         let again = PipelineRunId::new(format!("{}-again", training.id(session)?))?;
-        let again = session
-            .executor(CachePolicy::Use)
-            .run(&plan, &again, cancel)
-            .await?
-            .into_result()?;
+        let again =
+            session.executor(CachePolicy::Use).run(&plan, &again, cancel).await?.into_result()?;
         anyhow::ensure!(
             again.cached() == plan.steps().len(),
             "the same plan ran a step again: {again:?}"
         );
-        let version = first
-            .version
-            .context("the pipeline registered no version")?;
+        let version = first.version.context("the pipeline registered no version")?;
         let summary = format!(
             "{} steps ran, {} from the cache; the same plan again: {} of {} cached; version {version} registered",
             first.pipeline.ran(),
@@ -152,10 +117,7 @@ pub(crate) async fn reproduce(session: &mut Session, cancel: &Cancel) -> Result<
     let runs = RunQuery::default().in_experiment(session.experiment.clone());
     let runs: Vec<Run> = session.store.meta().search_runs(runs).try_collect().await?;
     let tag = TagKey::new(REPRODUCED_TAG)?;
-    let finished: Vec<&Run> = runs
-        .iter()
-        .filter(|run| run.status == RunStatus::Finished)
-        .collect();
+    let finished: Vec<&Run> = runs.iter().filter(|run| run.status == RunStatus::Finished).collect();
     let bar = progress::bar(finished.len() as u64, "reproduce".to_owned());
     let (shared, tag) = (&*session, &tag);
     let verdicts = futures::stream::iter(&finished).map(|run| async {
@@ -167,15 +129,10 @@ pub(crate) async fn reproduce(session: &mut Session, cancel: &Cancel) -> Result<
         anyhow::Ok(verdict)
     });
     let verdicts: Vec<String> = verdicts.buffer_unordered(AT_ONCE).try_collect().await?;
-    let same = verdicts
-        .iter()
-        .filter(|verdict| *verdict == "bitwise")
-        .count();
+    let same = verdicts.iter().filter(|verdict| *verdict == "bitwise").count();
     bar.finish_and_clear();
-    let summary = format!(
-        "{same} of {} runs gave the same digests with the cache off",
-        finished.len()
-    );
+    let summary =
+        format!("{same} of {} runs gave the same digests with the cache off", finished.len());
     session.done("reproduce", began, summary).await
 }
 
@@ -185,28 +142,18 @@ async fn reproduce_one(
     tag: &TagKey,
     cancel: &Cancel,
 ) -> Result<String> {
-    let text = run
-        .tags
-        .get("training")
-        .context("a run does not say what it trained")?;
+    let text = run.tags.get("training").context("a run does not say what it trained")?;
     // Registering again would be an effect, not a reproduction.
-    let training = Training {
-        register: false,
-        ..serde_json::from_str(text)?
-    };
+    let training = Training { ends: Ending::Evaluated, ..serde_json::from_str(text)? };
     let plan = training.plan(session)?;
     let id = training.id(session)?;
     let original = PipelineRun::load(&*session.store.meta(), plan.name(), &id).await?;
     let again = PipelineRunId::new(format!("{id}-reproduced"))?;
-    let again = session
-        .executor(CachePolicy::Off)
-        .run(&plan, &again, cancel)
-        .await?
-        .into_result()?;
+    let again =
+        session.executor(CachePolicy::Off).run(&plan, &again, cancel).await?.into_result()?;
     let values = ["rows", "model", "history", "evaluation"];
-    let differing = values
-        .into_iter()
-        .filter(|value| original.output(value) != again.output(value));
+    let differing =
+        values.into_iter().filter(|value| original.output(value) != again.output(value));
     let differing: Vec<&str> = differing.collect();
     let verdict = if differing.is_empty() {
         "bitwise".to_owned()
@@ -224,10 +171,7 @@ pub(crate) async fn step_counts(session: &Session) -> Result<(usize, usize)> {
     let journal = session.store.meta();
     let mut counts = (0, 0);
     for (pipeline, id) in mlops_core::pipeline::pipeline_runs(&*journal).await? {
-        let own = id
-            .as_str()
-            .strip_prefix(&session.name)
-            .is_some_and(|rest| rest.starts_with('-'));
+        let own = id.as_str().strip_prefix(&session.name).is_some_and(|rest| rest.starts_with('-'));
         if own && !id.as_str().ends_with("-reproduced") {
             let run = PipelineRun::load(&*journal, &pipeline, &id).await?;
             counts.0 += run.ran();

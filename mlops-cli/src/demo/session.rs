@@ -72,10 +72,11 @@ impl Session {
         let store = LocalStore::open(folder)?;
         let (name, unfinished) = find(&*store.meta()).await?;
         let (journal, past) = Journal::open(store.meta(), stream(&name)?, &owner()?, LEASE).await?;
+        let content = store.content().put_content(FLIGHTS.to_vec().into()).await?;
         let mut session = Self {
             flights: Arc::new(Flights::from_parquet(FLIGHTS)?),
-            data: commit(&store).await?,
-            content: store.content().put_content(FLIGHTS.to_vec().into()).await?,
+            data: commit(&store, content).await?,
+            content,
             experiment: experiment(&store, &name).await?,
             model: model(&store, &name).await?,
             name,
@@ -92,10 +93,7 @@ impl Session {
 
     async fn take_up(&mut self, past: Vec<DemoEvent>) -> Result<()> {
         if past.is_empty() {
-            return Ok(self
-                .journal
-                .record(&DemoEvent::Started { fast: self.fast })
-                .await?);
+            return Ok(self.journal.record(&DemoEvent::Started { fast: self.fast }).await?);
         }
         for event in past {
             match event {
@@ -115,16 +113,9 @@ impl Session {
     /// Records that a phase is finished.
     pub(crate) async fn done(&mut self, name: &str, began: Instant, summary: String) -> Result<()> {
         let (name, seconds) = (name.to_owned(), began.elapsed().as_secs_f64());
-        let report = PhaseReport {
-            name,
-            ok: true,
-            seconds,
-            summary,
-        };
+        let report = PhaseReport { name, ok: true, seconds, summary };
         self.journal.renew().await?;
-        self.journal
-            .record(&DemoEvent::Phase(report.clone()))
-            .await?;
+        self.journal.record(&DemoEvent::Phase(report.clone())).await?;
         self.phases.push(report);
         Ok(())
     }
@@ -164,11 +155,7 @@ fn stream(name: &str) -> Result<StreamName> {
 
 fn lock(folder: &Path) -> Result<File> {
     let path = folder.join("demo.lock");
-    let file = File::options()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(&path);
+    let file = File::options().write(true).create(true).truncate(false).open(&path);
     let file = file.map_err(|source| Error::io("open a lock file", &path, source))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
@@ -185,38 +172,24 @@ fn lock(folder: &Path) -> Result<File> {
 
 /// The name of the demo to run, and whether it was begun before.
 async fn find(journal: &dyn JournalStore) -> Result<(String, bool)> {
-    let streams: Vec<StreamName> = journal
-        .streams(Some(&StreamName::new("demo")?))
-        .try_collect()
-        .await?;
-    let number = |stream: &StreamName| {
-        stream
-            .as_str()
-            .strip_prefix("demo/demo-")?
-            .parse::<u32>()
-            .ok()
-    };
+    let streams: Vec<StreamName> =
+        journal.streams(Some(&StreamName::new("demo")?)).try_collect().await?;
+    let number =
+        |stream: &StreamName| stream.as_str().strip_prefix("demo/demo-")?.parse::<u32>().ok();
     let Some(newest) = streams.iter().filter_map(number).max() else {
         return Ok(("demo-1".to_owned(), false));
     };
     let name = format!("demo-{newest}");
     let events = Journal::<DemoEvent>::history(journal, &stream(&name)?).await?;
-    if events
-        .iter()
-        .any(|(_, event)| *event == DemoEvent::Finished)
-    {
+    if events.iter().any(|(_, event)| *event == DemoEvent::Finished) {
         return Ok((format!("demo-{}", newest + 1), false));
     }
     Ok((name, true))
 }
 
-async fn commit(store: &LocalStore) -> Result<DataVersion> {
+async fn commit(store: &LocalStore, blob: Blob) -> Result<DataVersion> {
     use mlops_core::data::{DataVersionStore as _, Entry, Manifest, NewDataVersion};
-    let blob = store.content().put_content(FLIGHTS.to_vec().into()).await?;
-    let entry = Entry {
-        path: "nyc-flights-2013.parquet".parse()?,
-        blob,
-    };
+    let entry = Entry { path: "nyc-flights-2013.parquet".parse()?, blob };
     let new = NewDataVersion::new(DatasetName::new("nyc-flights")?, Manifest::new([entry])?);
     store
         .meta()
@@ -228,10 +201,7 @@ async fn commit(store: &LocalStore) -> Result<DataVersion> {
 async fn experiment(store: &LocalStore, name: &str) -> Result<ExperimentId> {
     let name = ExperimentName::new(format!("flight-delay-{name}"))?;
     let tracking = store.meta();
-    match tracking
-        .get_experiment(&ExperimentRef::Name(name.clone()))
-        .await
-    {
+    match tracking.get_experiment(&ExperimentRef::Name(name.clone())).await {
         Ok(found) => Ok(found.id),
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let new = NewExperiment::new(RandomIds.experiment_id(), name);

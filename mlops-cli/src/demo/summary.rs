@@ -35,14 +35,7 @@ impl Summary {
             stream: &stream,
         })
         .await?;
-        Ok(Self {
-            seconds,
-            runs: runs.len(),
-            ran,
-            cached,
-            events,
-            kpis,
-        })
+        Ok(Self { seconds, runs: runs.len(), ran, cached, events, kpis })
     }
 
     /// `mlops.demo/1`. Nothing serves over HTTP here, so `requests` and `rollouts` are left out.
@@ -68,11 +61,7 @@ impl Summary {
     /// The same in words.
     pub(crate) fn text(&self, session: &Session) -> String {
         let phases = session.phases.iter().map(|phase| {
-            [
-                phase.name.clone(),
-                output::span(Some(phase.seconds)),
-                phase.summary.clone(),
-            ]
+            [phase.name.clone(), output::span(Some(phase.seconds)), phase.summary.clone()]
         });
         let story: Vec<String> = self.events.iter().filter_map(timeline::line).collect();
         let root = session.store.root().display();
@@ -100,16 +89,8 @@ impl Summary {
 }
 
 fn alarm(event: &Event) -> Option<Value> {
-    let Event::Raised(Signal {
-        at,
-        subject,
-        kind,
-        statistic,
-        value,
-        threshold,
-        p_value,
-        clusters,
-    }) = event
+    let Event::Raised(Signal { at, subject, kind, statistic, value, threshold, p_value, clusters }) =
+        event
     else {
         return None;
     };
@@ -152,14 +133,12 @@ fn comparison(evaluation: &mlops_core::lifecycle::Evaluation) -> Value {
 }
 
 fn evaluations(events: &[Event]) -> Vec<Value> {
-    let judged = timeline::evaluations(events)
-        .into_iter()
-        .map(|(evaluation, verdict, reason)| {
-            let mut object = comparison(&evaluation);
-            object["verdict"] = verdict.into();
-            object["reason"] = reason.into();
-            object
-        });
+    let judged = timeline::evaluations(events).into_iter().map(|(evaluation, verdict, reason)| {
+        let mut object = comparison(&evaluation);
+        object["verdict"] = verdict.into();
+        object["reason"] = reason.into();
+        object
+    });
     judged.collect()
 }
 

@@ -7,17 +7,8 @@ use super::calendar::date;
 /// What an event means to a person; `None` for those that would only fill the page.
 pub(crate) fn line(event: &Event) -> Option<String> {
     Some(match event {
-        Event::Began {
-            at,
-            champion,
-            metric,
-            reference,
-            ..
-        } => {
-            format!(
-                "{}  version {champion} in use, {metric} {reference:.4} out of time",
-                date(*at)
-            )
+        Event::Began { at, champion, metric, reference, .. } => {
+            format!("{}  version {champion} in use, {metric} {reference:.4} out of time", date(*at))
         }
         Event::RetrainingStarted(retraining) => {
             format!(
@@ -28,43 +19,17 @@ pub(crate) fn line(event: &Event) -> Option<String> {
             )
         }
         Event::RetrainingFailed { error } => format!("            retraining failed: {error}"),
-        Event::Promoted {
-            at,
-            from,
-            to,
-            reason,
-        } => format!("{}  PROMOTED version {to} over {from}: {reason}", date(*at)),
-        Event::Kept {
-            at,
-            champion,
-            challenger,
-            reason,
-        } => {
-            format!(
-                "{}  kept version {champion}, not {challenger}: {reason}",
-                date(*at)
-            )
+        Event::Promoted { at, from, to, reason } => {
+            format!("{}  PROMOTED version {to} over {from}: {reason}", date(*at))
         }
-        Event::Confirmed {
-            at,
-            version,
-            reason,
-        } => {
-            format!(
-                "{}  confirmed version {version}; its predecessor is {reason}",
-                date(*at)
-            )
+        Event::Kept { at, champion, challenger, reason } => {
+            format!("{}  kept version {champion}, not {challenger}: {reason}", date(*at))
         }
-        Event::RolledBack {
-            at,
-            from,
-            to,
-            reason,
-        } => {
-            format!(
-                "{}  ROLLED BACK from version {from} to {to}: {reason}",
-                date(*at)
-            )
+        Event::Confirmed { at, version, reason } => {
+            format!("{}  confirmed version {version}; its predecessor is {reason}", date(*at))
+        }
+        Event::RolledBack { at, from, to, reason } => {
+            format!("{}  ROLLED BACK from version {from} to {to}: {reason}", date(*at))
         }
         Event::Ended { at } => format!("{}  the data end", date(*at)),
         _ => return None,

@@ -11,26 +11,12 @@ fn tree(args: &[&str]) -> BTreeSet<String> {
     let mut command = Command::new(cargo);
     command
         .current_dir(root())
-        .args([
-            "tree",
-            "--locked",
-            "--offline",
-            "--prefix",
-            "none",
-            "--format",
-            "{p}",
-        ])
+        .args(["tree", "--locked", "--offline", "--prefix", "none", "--format", "{p}"])
         .args(args);
     let output = command.output().unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).unwrap();
-    let names = text
-        .lines()
-        .filter_map(|line| line.split_whitespace().next());
+    let names = text.lines().filter_map(|line| line.split_whitespace().next());
     names.map(ToOwned::to_owned).collect()
 }
 
@@ -42,8 +28,7 @@ fn links_none_of(args: &[&str], forbidden: &[&str]) {
         .iter()
         .filter(|name| {
             forbidden.iter().any(|f| {
-                name.strip_prefix(f)
-                    .is_some_and(|rest| rest.is_empty() || f.ends_with('-'))
+                name.strip_prefix(f).is_some_and(|rest| rest.is_empty() || f.ends_with('-'))
             })
         })
         .collect();
@@ -60,15 +45,7 @@ fn core_knows_no_http_no_sql_no_arrow_and_no_crate_of_ours() {
     links_none_of(&core, &SQL);
     links_none_of(
         &core,
-        &[
-            "arrow",
-            "arrow-",
-            "parquet",
-            "kube",
-            "mlops-drift",
-            "mlops-store",
-            "mlops-cli",
-        ],
+        &["arrow", "arrow-", "parquet", "kube", "mlops-drift", "mlops-store", "mlops-cli"],
     );
 }
 
@@ -77,14 +54,7 @@ fn drift_knows_no_async_no_store_and_no_crate_of_ours() {
     let drift = ["-p", "mlops-drift", "-e", "normal"];
     links_none_of(
         &drift,
-        &[
-            "tokio",
-            "futures",
-            "async-trait",
-            "mlops-core",
-            "mlops-store",
-            "parquet",
-        ],
+        &["tokio", "futures", "async-trait", "mlops-core", "mlops-store", "parquet"],
     );
     links_none_of(&drift, &HTTP);
     links_none_of(&drift, &SQL);
@@ -114,22 +84,10 @@ fn nobody_depends_on_the_binary_the_benches_or_the_examples() {
 fn there_is_one_arrow_one_sqlite_and_no_second_tls() {
     let lock = std::fs::read_to_string(root().join("Cargo.lock")).unwrap();
     let count = |name: &str| lock.matches(&format!("name = \"{name}\"\n")).count();
-    for one in [
-        "arrow",
-        "arrow-array",
-        "parquet",
-        "libsqlite3-sys",
-        "ndarray",
-    ] {
+    for one in ["arrow", "arrow-array", "parquet", "libsqlite3-sys", "ndarray"] {
         assert_eq!(count(one), 1, "{one}");
     }
-    for none in [
-        "openssl-sys",
-        "aws-lc-rs",
-        "aws-lc-sys",
-        "serde_yaml",
-        "native-tls",
-    ] {
+    for none in ["openssl-sys", "aws-lc-rs", "aws-lc-sys", "serde_yaml", "native-tls"] {
         assert_eq!(count(none), 0, "{none}");
     }
 }

@@ -32,47 +32,24 @@ impl Files {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().to_owned();
-        write(
-            &root.join("reference.parquet"),
-            vec![("temp", floats(0.0)), ("wind", floats(0.0))],
-        );
-        write(
-            &root.join("same.parquet"),
-            vec![("temp", floats(0.0)), ("wind", floats(0.0))],
-        );
-        write(
-            &root.join("shifted.parquet"),
-            vec![("temp", floats(0.5)), ("wind", floats(0.0))],
-        );
+        write(&root.join("reference.parquet"), vec![("temp", floats(0.0)), ("wind", floats(0.0))]);
+        write(&root.join("same.parquet"), vec![("temp", floats(0.0)), ("wind", floats(0.0))]);
+        write(&root.join("shifted.parquet"), vec![("temp", floats(0.5)), ("wind", floats(0.0))]);
         let ints: ArrayRef = Arc::new(Int64Array::from_iter_values(0..2_000));
-        write(
-            &root.join("other_type.parquet"),
-            vec![("temp", ints), ("wind", floats(0.0))],
-        );
-        write(
-            &root.join("missing_column.parquet"),
-            vec![("temp", floats(0.0))],
-        );
+        write(&root.join("other_type.parquet"), vec![("temp", ints), ("wind", floats(0.0))]);
+        write(&root.join("missing_column.parquet"), vec![("temp", floats(0.0))]);
         let none: ArrayRef = Arc::new(Float64Array::from(Vec::<f64>::new()));
-        write(
-            &root.join("no_rows.parquet"),
-            vec![("temp", none.clone()), ("wind", none)],
-        );
+        write(&root.join("no_rows.parquet"), vec![("temp", none.clone()), ("wind", none)]);
         std::fs::write(root.join("empty.parquet"), "").unwrap();
         let bytes = std::fs::read(root.join("same.parquet")).unwrap();
         std::fs::write(root.join("truncated.parquet"), &bytes[..bytes.len() / 2]).unwrap();
         let mut flipped = bytes;
         // In the footer: what it says of the columns. Plain values carry no checksum.
         let footer = flipped.len() - 200;
-        flipped[footer..footer + 80]
-            .iter_mut()
-            .for_each(|byte| *byte ^= 0xff);
+        flipped[footer..footer + 80].iter_mut().for_each(|byte| *byte ^= 0xff);
         std::fs::write(root.join("mutated.parquet"), flipped).unwrap();
         std::fs::write(root.join("text.parquet"), "a,b\n1,2\n".repeat(10)).unwrap();
-        Self {
-            _folder: folder,
-            root,
-        }
+        Self { _folder: folder, root }
     }
 
     fn drift(&self, current: &str, flags: &[&str]) -> std::process::Output {
@@ -92,16 +69,10 @@ fn drift_says_what_it_finds_and_exits_as_asked() {
     assert_eq!(code(&shifted), 0);
     let report = json(&shifted);
     assert_eq!(
-        (
-            report["columns"][0]["verdict"].clone(),
-            report["columns"][1]["verdict"].clone()
-        ),
+        (report["columns"][0]["verdict"].clone(), report["columns"][1]["verdict"].clone()),
         ("drifted".into(), "stable".into())
     );
-    assert_eq!(
-        code(&files.drift("shifted.parquet", &["--fail-on", "drift"])),
-        1
-    );
+    assert_eq!(code(&files.drift("shifted.parquet", &["--fail-on", "drift"])), 1);
     let table = String::from_utf8(files.drift("shifted.parquet", &[]).stdout).unwrap();
     assert!(table.contains("DRIFTED") && table.contains('█'), "{table}");
 }
@@ -123,12 +94,7 @@ fn bad_files_and_columns_are_named_with_their_exit_code() {
         ("same.parquet", &["--alpha", "2"], 3, "alpha"),
     ] {
         let output = files.drift(current, flags);
-        assert_eq!(
-            code(&output),
-            expected,
-            "{current} {flags:?}: {}",
-            stderr(&output)
-        );
+        assert_eq!(code(&output), expected, "{current} {flags:?}: {}", stderr(&output));
         let errors: Vec<String> = stderr(&output)
             .lines()
             .filter(|line| line.starts_with("error: "))
@@ -159,27 +125,14 @@ fn no_rows_are_unchecked_and_never_zero() {
 fn a_store_that_is_not_there_or_newer_or_no_store_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let store = folder.path().to_str().unwrap();
-    for command in [
-        &["runs"][..],
-        &["models"],
-        &["experiments"],
-        &["pipeline"],
-        &["kpi"],
-        &["data"],
-    ] {
+    for command in
+        [&["runs"][..], &["models"], &["experiments"], &["pipeline"], &["kpi"], &["data"]]
+    {
         let output = mlops(&[&["--store", store], command].concat());
         assert_eq!(code(&output), 4, "{command:?}");
-        assert!(
-            stderr(&output).contains("mlops demo"),
-            "{}",
-            stderr(&output)
-        );
+        assert!(stderr(&output).contains("mlops demo"), "{}", stderr(&output));
     }
-    assert_eq!(
-        std::fs::read_dir(folder.path()).unwrap().count(),
-        0,
-        "reading makes nothing"
-    );
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "reading makes nothing");
     std::fs::write(
         folder.path().join("mlops.db"),
         "not a database, and long enough to have had a header".repeat(50),
@@ -218,9 +171,5 @@ fn unknown_names_are_not_found() {
 fn a_folder_that_cannot_be_written_to_is_named() {
     let output = mlops(&["demo", "--dir", "/proc/nowhere"]);
     assert!([3, 4, 5].contains(&code(&output)), "{}", stderr(&output));
-    assert!(
-        stderr(&output).contains("/proc/nowhere"),
-        "{}",
-        stderr(&output)
-    );
+    assert!(stderr(&output).contains("/proc/nowhere"), "{}", stderr(&output));
 }

@@ -19,23 +19,11 @@ fn text(args: &[&str]) -> String {
 
 #[test]
 fn every_command_has_help_with_examples() {
-    for command in [
-        "demo",
-        "experiments",
-        "runs",
-        "models",
-        "data",
-        "pipeline",
-        "kpi",
-        "drift",
-    ] {
+    for command in ["demo", "experiments", "runs", "models", "data", "pipeline", "kpi", "drift"] {
         let output = mlops(&[command, "--help"]);
         let help = String::from_utf8(output.stdout.clone()).unwrap();
         assert_eq!(code(&output), 0);
-        assert!(
-            help.contains("Examples:") && help.contains(&format!("mlops {command}")),
-            "{help}"
-        );
+        assert!(help.contains("Examples:") && help.contains(&format!("mlops {command}")), "{help}");
         if command != "drift" {
             assert!(help.contains("--json"), "{help}");
         }
@@ -58,14 +46,7 @@ fn wrong_usage_exits_with_2() {
 
 #[test]
 fn runs_are_listed_ordered_shown_and_compared() {
-    let runs = ok(&[
-        "runs",
-        "--experiment",
-        "flight-delay-demo-1",
-        "--by",
-        "auc",
-        "--json",
-    ]);
+    let runs = ok(&["runs", "--experiment", "flight-delay-demo-1", "--by", "auc", "--json"]);
     let aucs: Vec<f64> = runs["runs"]
         .as_array()
         .unwrap()
@@ -82,15 +63,7 @@ fn runs_are_listed_ordered_shown_and_compared() {
         .iter()
         .map(|file| file["path"].as_str().unwrap())
         .collect();
-    assert_eq!(
-        files,
-        [
-            "evaluation.json",
-            "fingerprint.json",
-            "history.json",
-            "model.json"
-        ]
-    );
+    assert_eq!(files, ["evaluation.json", "fingerprint.json", "history.json", "model.json"]);
 
     let diff = ok(&["runs", "diff", "boosting", "logistic", "--json"]);
     assert_eq!(
@@ -104,20 +77,10 @@ fn runs_are_listed_ordered_shown_and_compared() {
         .map(|section| section["section"].as_str().unwrap())
         .collect();
     assert_eq!(sections, ["params", "graph"], "{diff}");
-    let entries = diff["run_key"]["sections"][0]["entries"]
-        .as_array()
-        .unwrap();
-    assert!(
-        entries
-            .iter()
-            .any(|entry| entry["path"] == "params.algorithm"),
-        "{diff}"
-    );
+    let entries = diff["run_key"]["sections"][0]["entries"].as_array().unwrap();
+    assert!(entries.iter().any(|entry| entry["path"] == "params.algorithm"), "{diff}");
     let table = text(&["runs", "diff", "boosting", "boosting-deep"]);
-    assert!(
-        table.contains("depth") && table.contains("params.depth"),
-        "{table}"
-    );
+    assert!(table.contains("depth") && table.contains("params.depth"), "{table}");
     assert!(text(&["runs"]).contains("retraining-1"));
     assert!(text(&["runs", "show", "first"]).contains("mlops.run_key.locked"));
 }
@@ -136,29 +99,11 @@ fn experiments_models_pipelines_and_kpis_are_shown() {
     );
     assert!(text(&["models", "show", "flight-delay-demo-1"]).contains("production"));
     let pipelines = ok(&["pipeline", "--json"]);
-    assert!(
-        pipelines["runs"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .all(|run| run["state"] == "ok")
-    );
-    let again = ok(&[
-        "pipeline",
-        "show",
-        "flight-delay",
-        "demo-1-first-again",
-        "--json",
-    ]);
-    assert_eq!(
-        (again["ran"].clone(), again["cached"].clone()),
-        (0.into(), 4.into())
-    );
+    assert!(pipelines["runs"].as_array().unwrap().iter().all(|run| run["state"] == "ok"));
+    let again = ok(&["pipeline", "show", "flight-delay", "demo-1-first-again", "--json"]);
+    assert_eq!((again["ran"].clone(), again["cached"].clone()), (0.into(), 4.into()));
     assert!(text(&["pipeline", "show", "flight-delay", "demo-1-first"]).contains("register"));
-    assert_eq!(
-        ok(&["kpi", "demo-1", "--json"])["kpis"],
-        demo().first["kpis"]
-    );
+    assert_eq!(ok(&["kpi", "demo-1", "--json"])["kpis"], demo().first["kpis"]);
     assert!(text(&["kpi"]).contains("NOT MET") || text(&["kpi"]).contains("met"));
 }
 
@@ -170,43 +115,22 @@ fn data_is_versioned_compared_and_checked_out() {
     std::fs::create_dir(&source).unwrap();
     std::fs::write(folder.path().join("source/a.csv"), "1").unwrap();
     let add = |message: &str| {
-        json(&mlops(&[
-            "--store", &store, "data", "add", "d", &source, "-m", message, "--json",
-        ]))
+        json(&mlops(&["--store", &store, "data", "add", "d", &source, "-m", message, "--json"]))
     };
     let first = add("first")["versions"][0].clone();
     std::fs::write(folder.path().join("source/a.csv"), "2").unwrap();
     std::fs::write(folder.path().join("source/b.csv"), "").unwrap();
     let second = add("second")["versions"][0].clone();
     assert_eq!(second["parent"], first["id"]);
-    let (a, b) = (
-        first["id"].as_str().unwrap(),
-        second["id"].as_str().unwrap(),
-    );
-    let diff = json(&mlops(&[
-        "--store",
-        &store,
-        "data",
-        "diff",
-        &a[..12],
-        b,
-        "--json",
-    ]));
+    let (a, b) = (first["id"].as_str().unwrap(), second["id"].as_str().unwrap());
+    let diff = json(&mlops(&["--store", &store, "data", "diff", &a[..12], b, "--json"]));
     assert_eq!(
-        (
-            diff["added"][0]["path"].clone(),
-            diff["changed"][0]["path"].clone()
-        ),
+        (diff["added"][0]["path"].clone(), diff["changed"][0]["path"].clone()),
         ("b.csv".into(), "a.csv".into())
     );
-    let done = json(&mlops(&[
-        "--store", &store, "data", "checkout", a, &out, "--json",
-    ]));
+    let done = json(&mlops(&["--store", &store, "data", "checkout", a, &out, "--json"]));
     assert_eq!(
-        (
-            done["files"].clone(),
-            std::fs::read_to_string(folder.path().join("out/a.csv")).unwrap()
-        ),
+        (done["files"].clone(), std::fs::read_to_string(folder.path().join("out/a.csv")).unwrap()),
         (1.into(), "1".to_owned())
     );
     let again = mlops(&["--store", &store, "data", "checkout", a, &out]);

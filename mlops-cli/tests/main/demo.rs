@@ -24,36 +24,22 @@ pub(crate) fn demo() -> &'static Demo {
     static DEMO: OnceLock<Demo> = OnceLock::new();
     DEMO.get_or_init(|| {
         let folder = tempfile::tempdir().unwrap();
-        let output = mlops(&[
-            "demo",
-            "--fast",
-            "--json",
-            "--dir",
-            folder.path().to_str().unwrap(),
-        ]);
+        let output = mlops(&["demo", "--fast", "--json", "--dir", folder.path().to_str().unwrap()]);
         assert_eq!(code(&output), 0, "{}", stderr(&output));
-        Demo {
-            first: json(&output),
-            folder,
-        }
+        Demo { first: json(&output), folder }
     })
 }
 
 fn dates(demo: &Value, verdict: &str) -> Vec<String> {
     let evaluations = demo["evaluations"].as_array().unwrap().iter();
     let wanted = evaluations.filter(|evaluation| evaluation["verdict"] == verdict);
-    wanted
-        .map(|evaluation| evaluation["at"].as_str().unwrap()[..10].to_owned())
-        .collect()
+    wanted.map(|evaluation| evaluation["at"].as_str().unwrap()[..10].to_owned()).collect()
 }
 
 #[test]
 fn the_loop_closes_and_says_so_truthfully() {
     let first = &demo().first;
-    assert_eq!(
-        (first["ok"].clone(), first["lifecycle"].clone()),
-        (true.into(), "demo-1".into())
-    );
+    assert_eq!((first["ok"].clone(), first["lifecycle"].clone()), (true.into(), "demo-1".into()));
     assert!(
         first.get("requests").is_none() && first.get("rollouts").is_none(),
         "nothing serves here"
@@ -65,44 +51,27 @@ fn the_loop_closes_and_says_so_truthfully() {
         .iter()
         .map(|phase| phase["name"].as_str().unwrap())
         .collect();
-    assert_eq!(
-        names,
-        ["experiments", "pipeline", "watch", "reproduce", "report"]
-    );
+    assert_eq!(names, ["experiments", "pipeline", "watch", "reproduce", "report"]);
     let (promoted, kept) = (dates(first, "promoted"), dates(first, "kept"));
     // It finds by itself that summer needs another model and that autumn does not.
     assert!(
-        promoted
-            .iter()
-            .any(|date| ("2013-05".."2013-09").contains(&date.as_str())),
+        promoted.iter().any(|date| ("2013-05".."2013-09").contains(&date.as_str())),
         "{promoted:?}"
     );
     assert!(
-        kept.iter()
-            .filter(|date| ("2013-09".."2013-12").contains(&date.as_str()))
-            .count()
-            >= 2,
+        kept.iter().filter(|date| ("2013-09".."2013-12").contains(&date.as_str())).count() >= 2,
         "{kept:?}"
     );
     assert_eq!(first["kpis"]["reproducible_share"], 1.0);
     assert_eq!(first["kpis"]["reproduced"], first["runs"]);
-    assert_eq!(
-        first["retrainings"].as_array().unwrap().len(),
-        promoted.len() + kept.len()
-    );
+    assert_eq!(first["retrainings"].as_array().unwrap().len(), promoted.len() + kept.len());
 }
 
 #[test]
 fn nobody_is_judged_on_labels_of_the_training() {
     let store = demo().store();
-    let models = json(&mlops(&[
-        "--store",
-        store,
-        "models",
-        "show",
-        "flight-delay-demo-1",
-        "--json",
-    ]));
+    let models =
+        json(&mlops(&["--store", store, "models", "show", "flight-delay-demo-1", "--json"]));
     let trained_to = |version: &Value| {
         let found = models["versions"]
             .as_array()
@@ -118,10 +87,7 @@ fn nobody_is_judged_on_labels_of_the_training() {
         let from: mlops_core::time::Timestamp =
             evaluation["labels_from"].as_str().unwrap().parse().unwrap();
         for side in ["champion", "challenger"] {
-            assert!(
-                trained_to(&evaluation[side]) * 1_000 <= from.as_millis(),
-                "{evaluation}"
-            );
+            assert!(trained_to(&evaluation[side]) * 1_000 <= from.as_millis(), "{evaluation}");
         }
     }
 }
@@ -137,10 +103,8 @@ fn exactly_one_version_is_in_production_and_is_the_champion() {
         "--json",
     ]));
     let versions = models["versions"].as_array().unwrap();
-    let production: Vec<&Value> = versions
-        .iter()
-        .filter(|version| version["stage"] == "production")
-        .collect();
+    let production: Vec<&Value> =
+        versions.iter().filter(|version| version["stage"] == "production").collect();
     assert_eq!(production.len(), 1);
     assert_eq!(production[0]["aliases"], serde_json::json!(["champion"]));
     assert_eq!(models["aliases"]["champion"], production[0]["number"]);
@@ -183,11 +147,7 @@ fn a_second_demo_on_the_same_store_waits_its_turn_and_then_uses_the_cache() {
     running.kill().unwrap();
     running.wait().unwrap();
     assert_eq!(code(&second), 4, "{}", stderr(&second));
-    assert!(
-        stderr(&second).contains("another demo runs on this store"),
-        "{}",
-        stderr(&second)
-    );
+    assert!(stderr(&second).contains("another demo runs on this store"), "{}", stderr(&second));
     // Killed at once and started again, it is the same lifecycle.
     let resumed = mlops(&["demo", "--fast", "--json", "--dir", dir]);
     assert_eq!(code(&resumed), 0, "{}", stderr(&resumed));

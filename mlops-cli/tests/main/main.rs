@@ -5,6 +5,7 @@
 mod architecture;
 mod bad_input;
 mod commands;
+mod damage;
 mod demo;
 mod tidy;
 
@@ -16,21 +17,13 @@ use serde_json::Value;
 
 /// The project's folder.
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .unwrap()
-        .to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
 /// Runs the binary with these arguments.
 fn mlops(args: &[&str]) -> Output {
     let mut command = Command::cargo_bin("mlops").unwrap();
-    command
-        .env_remove("MLOPS_STORE")
-        .env_remove("MLOPS_LOG")
-        .args(args)
-        .output()
-        .unwrap()
+    command.env_remove("MLOPS_STORE").env_remove("MLOPS_LOG").args(args).output().unwrap()
 }
 
 fn code(output: &Output) -> i32 {

@@ -7,23 +7,12 @@ use super::root;
 /// Every Rust source of the project, by its path from the root.
 fn sources() -> Vec<(String, String)> {
     let mut files = Vec::new();
-    for folder in [
-        "mlops-core",
-        "mlops-drift",
-        "mlops-store",
-        "mlops-cli",
-        "benches",
-        "examples",
-    ] {
+    for folder in ["mlops-core", "mlops-drift", "mlops-store", "mlops-cli", "benches", "examples"] {
         walk(&root().join(folder), &mut files);
     }
     assert!(files.len() > 100, "only {} sources found", files.len());
     let read = |path: PathBuf| {
-        let name = path
-            .strip_prefix(root())
-            .unwrap()
-            .to_string_lossy()
-            .into_owned();
+        let name = path.strip_prefix(root()).unwrap().to_string_lossy().into_owned();
         (name, std::fs::read_to_string(path).unwrap())
     };
     files.into_iter().map(read).collect()
@@ -50,9 +39,7 @@ fn code(text: &str) -> impl Iterator<Item = &str> {
 
 /// This file names what it looks for.
 fn others() -> impl Iterator<Item = (String, String)> {
-    sources()
-        .into_iter()
-        .filter(|(name, _)| !name.ends_with("tests/main/tidy.rs"))
+    sources().into_iter().filter(|(name, _)| !name.ends_with("tests/main/tidy.rs"))
 }
 
 #[track_caller]
@@ -70,10 +57,9 @@ fn stands_only(words: &[&str], allowed: fn(&str) -> bool) {
 
 #[test]
 fn unsafe_stands_only_in_the_kernels() {
-    stands_only(
-        &["unsafe {", "unsafe fn", "unsafe impl", "allow(unsafe_code)"],
-        |name| name.starts_with("mlops-drift/src/kernels/"),
-    );
+    stands_only(&["unsafe {", "unsafe fn", "unsafe impl", "allow(unsafe_code)"], |name| {
+        name.starts_with("mlops-drift/src/kernels/")
+    });
 }
 
 #[test]
@@ -123,11 +109,8 @@ fn every_file_says_in_its_first_line_what_it_is_for() {
 
 #[test]
 fn no_file_outgrows_its_room() {
-    let production = |text: &str| {
-        text.lines()
-            .take_while(|line| !line.starts_with("#[cfg(test)]"))
-            .count()
-    };
+    let production =
+        |text: &str| text.lines().take_while(|line| !line.starts_with("#[cfg(test)]")).count();
     let large: Vec<(String, usize)> = sources()
         .into_iter()
         .filter(|(name, _)| !name.contains("/tests") && !name.contains("conformance"))
@@ -139,14 +122,7 @@ fn no_file_outgrows_its_room() {
 
 #[test]
 fn nothing_is_ignored_without_a_reason_and_nothing_is_left_for_later() {
-    let bare = [
-        "#[ignore]",
-        "```ignore",
-        "todo!(",
-        "unimplemented!(",
-        "FIXME",
-        "XXX",
-    ];
+    let bare = ["#[ignore]", "```ignore", "todo!(", "unimplemented!(", "FIXME", "XXX"];
     let found: Vec<String> = others()
         .flat_map(|(name, text)| {
             let hits: Vec<String> = bare

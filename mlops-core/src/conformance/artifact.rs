@@ -45,16 +45,11 @@ fn path(text: &str) -> ArtifactPath {
 
 #[allow(missing_docs)]
 pub async fn artifact_comes_back_as_it_was(store: &dyn ArtifactStore) {
-    for (name, content) in [
-        ("empty", vec![]),
-        ("bytes", vec![0, 255, 10, 13]),
-        ("large", vec![7; 3_000_000]),
-    ] {
+    for (name, content) in
+        [("empty", vec![]), ("bytes", vec![0, 255, 10, 13]), ("large", vec![7; 3_000_000])]
+    {
         let put = ok(store.put(&path(name), content.clone().into()).await);
-        assert_eq!(
-            (put.blob.digest, put.blob.size),
-            (Digest::of(&content), content.len() as u64)
-        );
+        assert_eq!((put.blob.digest, put.blob.size), (Digest::of(&content), content.len() as u64));
         assert_eq!(ok(store.get(&path(name), None).await), content);
         assert_eq!(ok(store.head(&path(name)).await), put);
     }
@@ -82,11 +77,7 @@ pub async fn range_is_cut_to_the_artifact(store: &dyn ArtifactStore) {
         (0..u64::MAX, b"0123456789"),
     ];
     for (range, expected) in parts {
-        assert_eq!(
-            ok(store.get(&path("x"), Some(range.clone())).await),
-            expected,
-            "{range:?}"
-        );
+        assert_eq!(ok(store.get(&path("x"), Some(range.clone())).await), expected, "{range:?}");
     }
 }
 
@@ -117,29 +108,15 @@ pub async fn failed_put_keeps_the_old(store: &dyn ArtifactStore) {
 
 #[allow(missing_docs)]
 pub async fn artifacts_are_listed_under_a_prefix(store: &dyn ArtifactStore) {
-    for name in [
-        "runs/1/model",
-        "runs/1/plots/roc",
-        "runs/12/model",
-        "runs/1",
-        "other",
-    ] {
-        ok(store
-            .put(&path(name), name.as_bytes().to_vec().into())
-            .await);
+    for name in ["runs/1/model", "runs/1/plots/roc", "runs/12/model", "runs/1", "other"] {
+        ok(store.put(&path(name), name.as_bytes().to_vec().into()).await);
     }
     let list = async |prefix: Option<&str>| {
         let prefix = prefix.map(path);
         let listed: Vec<Artifact> = ok(store.list(prefix.as_ref()).try_collect().await);
-        listed
-            .iter()
-            .map(|artifact| artifact.path.to_string())
-            .collect::<Vec<_>>()
+        listed.iter().map(|artifact| artifact.path.to_string()).collect::<Vec<_>>()
     };
-    assert_eq!(
-        list(Some("runs/1")).await,
-        ["runs/1", "runs/1/model", "runs/1/plots/roc"]
-    );
+    assert_eq!(list(Some("runs/1")).await, ["runs/1", "runs/1/model", "runs/1/plots/roc"]);
     assert_eq!(list(None).await.len(), 5);
     assert!(list(Some("nothing")).await.is_empty());
 }
@@ -189,10 +166,7 @@ pub async fn unknown_content_is_not_found(store: &dyn ContentStore) {
     let digest = Digest::of(b"never stored");
     let file = std::env::temp_dir().join(format!("mlops-conformance-{}-never", std::process::id()));
     fails(store.get_content(&digest).await, ErrorKind::NotFound);
-    fails(
-        store.fetch_content(&digest, &file).await,
-        ErrorKind::NotFound,
-    );
+    fails(store.fetch_content(&digest, &file).await, ErrorKind::NotFound);
     assert!(!file.exists() && !ok(store.has_content(&digest).await));
 }
 

@@ -33,10 +33,7 @@ fn dataset(name: &str) -> DatasetName {
 fn manifest(files: &[(&str, &str)]) -> Manifest {
     let entry = |(path, content): &(&str, &str)| Entry {
         path: ok(ArtifactPath::new(path)),
-        blob: Blob {
-            digest: Digest::of(content.as_bytes()),
-            size: content.len() as u64,
-        },
+        blob: Blob { digest: Digest::of(content.as_bytes()), size: content.len() as u64 },
     };
     ok(Manifest::new(files.iter().map(entry)))
 }
@@ -59,22 +56,15 @@ pub async fn version_is_known_by_its_content(store: &dyn DataVersionStore) {
     let files = [("a.csv", "1,2"), ("b/c.csv", "")];
     let made = ok(store.commit(new("d", &files).with_message("first")).await);
     assert_eq!(made.id, manifest(&files).id());
-    assert_eq!(
-        (made.files, made.bytes, made.message.as_str()),
-        (2, 3, "first")
-    );
+    assert_eq!((made.files, made.bytes, made.message.as_str()), (2, 3, "first"));
     assert_eq!(ok(store.get(&made.id).await), made);
     assert_eq!(ok(store.manifest(&made.id).await), manifest(&files));
 }
 
 #[allow(missing_docs)]
 pub async fn same_content_is_committed_once(store: &dyn DataVersionStore) {
-    let first = ok(store
-        .commit(new("d", &[("a", "1")]).with_message("first"))
-        .await);
-    let again = ok(store
-        .commit(new("d", &[("a", "1")]).with_message("again"))
-        .await);
+    let first = ok(store.commit(new("d", &[("a", "1")]).with_message("first")).await);
+    let again = ok(store.commit(new("d", &[("a", "1")]).with_message("again")).await);
     assert_eq!(again, first);
     assert_eq!(list(store, None).await, [first]);
 }
@@ -83,10 +73,7 @@ pub async fn same_content_is_committed_once(store: &dyn DataVersionStore) {
 pub async fn same_content_in_another_data_set_is_another_version(store: &dyn DataVersionStore) {
     let first = ok(store.commit(new("d", &[("a", "1")])).await);
     let second = ok(store.commit(new("e", &[("a", "1")])).await);
-    assert_eq!(
-        (first.id, list(store, Some("e")).await),
-        (second.id.clone(), vec![second])
-    );
+    assert_eq!((first.id, list(store, Some("e")).await), (second.id.clone(), vec![second]));
 }
 
 #[allow(missing_docs)]
@@ -98,12 +85,7 @@ pub async fn empty_version_is_a_version(store: &dyn DataVersionStore) {
 
 #[allow(missing_docs)]
 pub async fn parent_must_exist(store: &dyn DataVersionStore) {
-    fails(
-        store
-            .commit(new("d", &[("a", "1")]).with_parent(nobody()))
-            .await,
-        ErrorKind::NotFound,
-    );
+    fails(store.commit(new("d", &[("a", "1")]).with_parent(nobody())).await, ErrorKind::NotFound);
     assert!(list(store, None).await.is_empty());
 }
 
@@ -125,44 +107,24 @@ pub async fn versions_are_listed_newest_first(store: &dyn DataVersionStore) {
     ok(store.commit(new("e", &[("a", "4")])).await);
     assert_eq!(list(store, Some("d")).await, made);
     assert_eq!(list(store, None).await.len(), 4);
-    assert_eq!(
-        ok(newest(store, &dataset("d")).await).as_ref(),
-        made.first()
-    );
+    assert_eq!(ok(newest(store, &dataset("d")).await).as_ref(), made.first());
 }
 
 #[allow(missing_docs)]
 pub async fn difference_names_the_files(store: &dyn DataVersionStore) {
-    let first = ok(store
-        .commit(new("d", &[("same", "1"), ("gone", "1"), ("other", "1")]))
-        .await);
-    let second = ok(store
-        .commit(new("d", &[("same", "1"), ("new", "1"), ("other", "2")]))
-        .await);
+    let first = ok(store.commit(new("d", &[("same", "1"), ("gone", "1"), ("other", "1")])).await);
+    let second = ok(store.commit(new("d", &[("same", "1"), ("new", "1"), ("other", "2")])).await);
     let diff = ok(store.diff(&first.id, &second.id).await);
-    assert_eq!(
-        (diff.added[0].path.as_str(), diff.removed[0].path.as_str()),
-        ("new", "gone")
-    );
-    assert_eq!(
-        diff.changed
-            .iter()
-            .map(|(path, ..)| path.as_str())
-            .collect::<Vec<_>>(),
-        ["other"]
-    );
+    assert_eq!((diff.added[0].path.as_str(), diff.removed[0].path.as_str()), ("new", "gone"));
+    assert_eq!(diff.changed.iter().map(|(path, ..)| path.as_str()).collect::<Vec<_>>(), ["other"]);
     assert!(ok(store.diff(&second.id, &second.id).await).is_empty());
 }
 
 #[allow(missing_docs)]
 pub async fn lineage_leads_back_to_the_first(store: &dyn DataVersionStore) {
     let first = ok(store.commit(new("d", &[("a", "1")])).await);
-    let second = ok(store
-        .commit(new("d", &[("a", "2")]).with_parent(first.id.clone()))
-        .await);
-    let third = ok(store
-        .commit(new("d", &[("a", "3")]).with_parent(second.id.clone()))
-        .await);
+    let second = ok(store.commit(new("d", &[("a", "2")]).with_parent(first.id.clone())).await);
+    let third = ok(store.commit(new("d", &[("a", "3")]).with_parent(second.id.clone())).await);
     let line = ok(store.lineage(&third.id).await);
     assert_eq!(
         line.iter().map(|version| &version.id).collect::<Vec<_>>(),

@@ -45,29 +45,16 @@ fn owner(name: &str) -> LeaseOwner {
 }
 
 fn append(sequence: u64, entry: serde_json::Value) -> Append {
-    Append {
-        stream: stream("a/b"),
-        sequence,
-        epoch: None,
-        entry,
-    }
+    Append { stream: stream("a/b"), sequence, epoch: None, entry }
 }
 
 fn under(sequence: u64, epoch: Epoch) -> Append {
-    Append {
-        epoch: Some(epoch),
-        ..append(sequence, json!({ "by": epoch.0 }))
-    }
+    Append { epoch: Some(epoch), ..append(sequence, json!({ "by": epoch.0 })) }
 }
 
 async fn entries(store: &dyn JournalStore) -> Vec<serde_json::Value> {
     let recorded: Vec<Recorded> = ok(store.read(&stream("a/b"), 1).try_collect().await);
-    assert!(
-        recorded
-            .iter()
-            .zip(1..)
-            .all(|(entry, number)| entry.sequence == number)
-    );
+    assert!(recorded.iter().zip(1..).all(|(entry, number)| entry.sequence == number));
     recorded.into_iter().map(|entry| entry.entry).collect()
 }
 
@@ -84,10 +71,7 @@ pub async fn entries_come_back_in_order(store: &dyn JournalStore) {
     }
     assert_eq!(entries(store).await, values);
     let tail: Vec<Recorded> = ok(store.read(&stream("a/b"), 3).try_collect().await);
-    assert_eq!(
-        tail.iter().map(|entry| entry.sequence).collect::<Vec<_>>(),
-        [3, 4]
-    );
+    assert_eq!(tail.iter().map(|entry| entry.sequence).collect::<Vec<_>>(), [3, 4]);
     assert_eq!(ok(store.last(&stream("a/b")).await), tail.last().cloned());
 }
 
@@ -108,10 +92,7 @@ pub async fn append_with_a_taken_number_is_conflict(store: &dyn JournalStore) {
 #[allow(missing_docs)]
 pub async fn append_beyond_the_next_number_is_conflict(store: &dyn JournalStore) {
     fails(store.append(append(2, json!(1))).await, ErrorKind::Conflict);
-    fails(
-        store.append(append(u64::MAX, json!(1))).await,
-        ErrorKind::Conflict,
-    );
+    fails(store.append(append(u64::MAX, json!(1))).await, ErrorKind::Conflict);
     assert!(entries(store).await.is_empty());
 }
 
@@ -134,12 +115,7 @@ pub async fn of_concurrent_appends_one_wins(store: &dyn JournalStore) {
 #[allow(missing_docs)]
 pub async fn streams_are_listed_under_a_prefix(store: &dyn JournalStore) {
     for name in ["a/b", "a", "ab", "a/b/c", "b_d", "bXd/e"] {
-        ok(store
-            .append(Append {
-                stream: stream(name),
-                ..append(1, json!(1))
-            })
-            .await);
+        ok(store.append(Append { stream: stream(name), ..append(1, json!(1)) }).await);
     }
     let list = async |prefix: Option<&str>| {
         let prefix = prefix.map(stream);
@@ -156,9 +132,7 @@ pub async fn lease_keeps_others_out(store: &dyn JournalStore) {
     let held = ok(store.acquire(&stream("a/b"), &owner("first"), LONG).await);
     let refused = store.acquire(&stream("a/b"), &owner("second"), LONG).await;
     assert!(
-        refused
-            .as_ref()
-            .is_err_and(|error| error.to_string().contains("first")),
+        refused.as_ref().is_err_and(|error| error.to_string().contains("first")),
         "{refused:?}"
     );
     fails(refused, ErrorKind::Conflict);
@@ -177,9 +151,7 @@ pub async fn lease_of_the_same_owner_is_taken_over(store: &dyn JournalStore) {
 
 #[allow(missing_docs)]
 pub async fn expired_lease_is_free(store: &dyn JournalStore) {
-    let old = ok(store
-        .acquire(&stream("a/b"), &owner("first"), Duration::ZERO)
-        .await);
+    let old = ok(store.acquire(&stream("a/b"), &owner("first"), Duration::ZERO).await);
     let new = ok(store.acquire(&stream("a/b"), &owner("second"), LONG).await);
     assert!(new.epoch > old.epoch);
     fails(store.renew(&old, LONG).await, ErrorKind::Fenced);
@@ -197,16 +169,11 @@ pub async fn released_lease_is_free(store: &dyn JournalStore) {
 
 #[allow(missing_docs)]
 pub async fn old_epoch_writes_nothing(store: &dyn JournalStore) {
-    let old = ok(store
-        .acquire(&stream("a/b"), &owner("first"), Duration::ZERO)
-        .await);
+    let old = ok(store.acquire(&stream("a/b"), &owner("first"), Duration::ZERO).await);
     ok(store.append(under(1, old.epoch)).await);
     let new = ok(store.acquire(&stream("a/b"), &owner("second"), LONG).await);
     fails(store.append(under(2, old.epoch)).await, ErrorKind::Fenced);
-    fails(
-        store.append(under(2, Epoch(new.epoch.0 + 1))).await,
-        ErrorKind::Fenced,
-    );
+    fails(store.append(under(2, Epoch(new.epoch.0 + 1))).await, ErrorKind::Fenced);
     assert_eq!(entries(store).await.len(), 1);
 }
 
@@ -224,9 +191,6 @@ pub async fn old_release_changes_nothing(store: &dyn JournalStore) {
     let old = ok(store.acquire(&stream("a/b"), &owner("me"), LONG).await);
     let new = ok(store.acquire(&stream("a/b"), &owner("me"), LONG).await);
     ok(store.release(&old).await);
-    fails(
-        store.acquire(&stream("a/b"), &owner("other"), LONG).await,
-        ErrorKind::Conflict,
-    );
+    fails(store.acquire(&stream("a/b"), &owner("other"), LONG).await, ErrorKind::Conflict);
     ok(store.append(under(1, new.epoch)).await);
 }

@@ -31,9 +31,7 @@ use crate::error::{ErrorKind, Result};
 /// # Panics
 /// When the rule does, or when it takes too long.
 pub fn run(rule: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.expect("a runtime can be started");
     let ended =
         runtime.block_on(async { tokio::time::timeout(Duration::from_secs(60), rule).await });

@@ -64,14 +64,8 @@ async fn dozen(store: &dyn TrackingStore) -> (Experiment, Vec<Run>) {
         if i % 3 != 2 {
             batch = batch.param(param("lr"), ["0.1", "0.01", "0.10"][i as usize % 3]);
             let value = [0.5, f64::NAN, -0.0, f64::INFINITY, 0.7][i as usize % 5];
-            batch = batch.metric(
-                metric("auc"),
-                MetricPoint {
-                    step: 0,
-                    at: Timestamp::default(),
-                    value,
-                },
-            );
+            batch = batch
+                .metric(metric("auc"), MetricPoint { step: 0, at: Timestamp::default(), value });
         }
         if i % 4 < 2 {
             batch = batch.tag(tag("team"), if i < 6 { "Red" } else { "blue" });
@@ -97,19 +91,10 @@ async fn find(store: &dyn TrackingStore, query: RunQuery) -> Vec<String> {
 
 /// What a query means, by its own definition.
 fn expected(runs: &[Run], query: &RunQuery) -> Vec<String> {
-    let wanted = |run: &&Run| {
-        query
-            .filter
-            .as_ref()
-            .is_none_or(|filter| filter.matches(run))
-    };
+    let wanted = |run: &&Run| query.filter.as_ref().is_none_or(|filter| filter.matches(run));
     let mut found: Vec<&Run> = runs.iter().filter(wanted).collect();
     found.sort_by(|a, b| order_runs(a, b, &query.order));
-    found
-        .iter()
-        .take(query.limit.unwrap_or(usize::MAX))
-        .map(|run| run.id.to_string())
-        .collect()
+    found.iter().take(query.limit.unwrap_or(usize::MAX)).map(|run| run.id.to_string()).collect()
 }
 
 #[allow(missing_docs)]
@@ -117,11 +102,7 @@ pub async fn without_a_filter_everything_is_found_newest_first(store: &dyn Track
     let (_, runs) = dozen(store).await;
     let found: Vec<Run> = ok(store.search_runs(RunQuery::default()).try_collect().await);
     assert_eq!(
-        found
-            .iter()
-            .map(|r| r.id.as_str())
-            .take(4)
-            .collect::<Vec<_>>(),
+        found.iter().map(|r| r.id.as_str()).take(4).collect::<Vec<_>>(),
         ["r09", "r10", "r11", "r06"]
     );
     // With everything they logged.
@@ -141,28 +122,16 @@ pub async fn each_operator_means_what_it_says(store: &dyn TrackingStore) {
         compare(name(), Op::Like, text("%a")),
         compare(name(), Op::ILike, text("BETA%")),
         compare(Field::Attribute(Attribute::User), Op::ILike, text("é%")),
-        compare(
-            name(),
-            Op::In,
-            Scalar::List(vec!["Alpha".into(), "ga_mma".into()]),
-        ),
+        compare(name(), Op::In, Scalar::List(vec!["Alpha".into(), "ga_mma".into()])),
         compare(name(), Op::In, Scalar::List(vec![])),
-        compare(
-            Field::Attribute(Attribute::Status),
-            Op::Eq,
-            text("finished"),
-        ),
+        compare(Field::Attribute(Attribute::Status), Op::Eq, text("finished")),
         compare(Field::Attribute(Attribute::Id), Op::Eq, text("r07")),
         compare(Field::Attribute(Attribute::Source), Op::Eq, text("s0")),
         compare(Field::Param(param("lr")), Op::Eq, text("0.1")),
         compare(Field::Tag(tag("team")), Op::ILike, text("red")),
         compare(start(), Op::Gt, Scalar::Number(100.0)),
         compare(start(), Op::Le, Scalar::Number(100.0)),
-        compare(
-            Field::Attribute(Attribute::End),
-            Op::Ge,
-            Scalar::Number(90.0),
-        ),
+        compare(Field::Attribute(Attribute::End), Op::Ge, Scalar::Number(90.0)),
         compare(auc(), Op::Lt, Scalar::Number(0.7)),
         compare(auc(), Op::Eq, Scalar::Number(0.0)),
         compare(auc(), Op::Ne, Scalar::Number(0.5)),
@@ -178,11 +147,7 @@ pub async fn each_operator_means_what_it_says(store: &dyn TrackingStore) {
     ];
     for filter in filters {
         let query = RunQuery::default().with_filter(filter);
-        assert_eq!(
-            find(store, query.clone()).await,
-            expected(&runs, &query),
-            "{query:?}"
-        );
+        assert_eq!(find(store, query.clone()).await, expected(&runs, &query), "{query:?}");
     }
 }
 
@@ -194,17 +159,9 @@ pub async fn what_a_run_does_not_have_compares_false(store: &dyn TrackingStore) 
         compare(field(), Op::Eq, text("x")),
         compare(field(), Op::Ne, text("x")),
         compare(field(), Op::Like, text("%")),
-        compare(
-            Field::Metric(metric("nowhere")),
-            Op::Ne,
-            Scalar::Number(0.0),
-        ),
+        compare(Field::Metric(metric("nowhere")), Op::Ne, Scalar::Number(0.0)),
     ] {
-        assert!(
-            find(store, RunQuery::default().with_filter(filter))
-                .await
-                .is_empty()
-        );
+        assert!(find(store, RunQuery::default().with_filter(filter)).await.is_empty());
     }
 }
 
@@ -217,11 +174,7 @@ pub async fn nan_compares_false_and_infinities_compare(store: &dyn TrackingStore
         assert!(find(store, nan).await.is_empty(), "{op:?}");
         for bound in [f64::INFINITY, f64::NEG_INFINITY, f64::MAX] {
             let query = RunQuery::default().with_filter(compare(auc(), op, Scalar::Number(bound)));
-            assert_eq!(
-                find(store, query.clone()).await,
-                expected(&runs, &query),
-                "{op:?} {bound}"
-            );
+            assert_eq!(find(store, query.clone()).await, expected(&runs, &query), "{op:?} {bound}");
         }
     }
 }
@@ -229,27 +182,15 @@ pub async fn nan_compares_false_and_infinities_compare(store: &dyn TrackingStore
 #[allow(missing_docs)]
 pub async fn search_stays_within_its_experiments_and_lives(store: &dyn TrackingStore) {
     let (first, _) = dozen(store).await;
-    let (second, third) = (
-        new_experiment(store, "f").await,
-        new_experiment(store, "g").await,
-    );
+    let (second, third) = (new_experiment(store, "f").await, new_experiment(store, "g").await);
     ok(store.create_run(new_run(&second, "other")).await);
     ok(store.create_run(new_run(&third, "third")).await);
-    assert_eq!(
-        find(store, RunQuery::default().in_experiment(second.id.clone())).await,
-        ["other"]
-    );
-    let both = RunQuery::default()
-        .in_experiment(second.id)
-        .in_experiment(third.id);
+    assert_eq!(find(store, RunQuery::default().in_experiment(second.id.clone())).await, ["other"]);
+    let both = RunQuery::default().in_experiment(second.id).in_experiment(third.id);
     assert_eq!(find(store, both).await.len(), 2);
     let gone = ok(RunId::new("r03"));
     ok(store.update_run(&gone, RunChange::Delete).await);
-    let with = |lives| {
-        RunQuery::default()
-            .in_experiment(first.id.clone())
-            .with_lifecycle(lives)
-    };
+    let with = |lives| RunQuery::default().in_experiment(first.id.clone()).with_lifecycle(lives);
     assert_eq!(find(store, with(LifecycleFilter::Active)).await.len(), 11);
     assert_eq!(find(store, with(LifecycleFilter::Deleted)).await, ["r03"]);
     assert_eq!(find(store, with(LifecycleFilter::Any)).await.len(), 12);
@@ -267,11 +208,7 @@ pub async fn missing_and_nan_come_last_in_either_direction(store: &dyn TrackingS
             Field::Attribute(Attribute::End),
         ] {
             let query = RunQuery::default().order_by(field, direction);
-            assert_eq!(
-                find(store, query.clone()).await,
-                expected(&runs, &query),
-                "{query:?}"
-            );
+            assert_eq!(find(store, query.clone()).await, expected(&runs, &query), "{query:?}");
         }
     }
     let query = RunQuery::default()
@@ -284,11 +221,7 @@ pub async fn missing_and_nan_come_last_in_either_direction(store: &dyn TrackingS
 pub async fn pages_cover_everything_once(store: &dyn TrackingStore) {
     dozen(store).await;
     let query = RunQuery::default()
-        .with_filter(compare(
-            Field::Attribute(Attribute::Name),
-            Op::Ne,
-            text("beta"),
-        ))
+        .with_filter(compare(Field::Attribute(Attribute::Name), Op::Ne, text("beta")))
         .order_by(Field::Metric(metric("auc")), Direction::Descending);
     let whole = find(store, query.clone()).await;
     for size in [1, 2, 5, 100] {
@@ -314,39 +247,24 @@ pub async fn pages_cover_everything_once(store: &dyn TrackingStore) {
 pub async fn unknown_cursor_is_not_found(store: &dyn TrackingStore) {
     dozen(store).await;
     let query = RunQuery::default().with_after(ok(RunId::new("nobody")));
-    fails(
-        store.search_runs(query).try_collect::<Vec<_>>().await,
-        ErrorKind::NotFound,
-    );
+    fails(store.search_runs(query).try_collect::<Vec<_>>().await, ErrorKind::NotFound);
 }
 
 #[allow(missing_docs)]
 pub async fn oversized_filter_is_refused(store: &dyn TrackingStore) {
     let clause = compare(Field::Attribute(Attribute::Name), Op::Eq, text("x"));
     let query = RunQuery::default().with_filter(Filter::Any(vec![clause; 101]));
-    fails(
-        store.search_runs(query).try_collect::<Vec<_>>().await,
-        ErrorKind::InvalidInput,
-    );
+    fails(store.search_runs(query).try_collect::<Vec<_>>().await, ErrorKind::InvalidInput);
 }
 
 #[allow(missing_docs)]
 pub async fn hostile_text_is_only_text(store: &dyn TrackingStore) {
     let (_, runs) = dozen(store).await;
-    for hostile in [
-        "' OR 1=1 --",
-        "\"; DROP TABLE runs; --",
-        "%' OR '1'='1",
-        "\\",
-        "*",
-        "[a-z]",
-    ] {
+    for hostile in ["' OR 1=1 --", "\"; DROP TABLE runs; --", "%' OR '1'='1", "\\", "*", "[a-z]"] {
         for op in [Op::Eq, Op::Like, Op::ILike] {
             let filter = compare(Field::Param(param("lr")), op, text(hostile));
             assert!(
-                find(store, RunQuery::default().with_filter(filter))
-                    .await
-                    .is_empty(),
+                find(store, RunQuery::default().with_filter(filter)).await.is_empty(),
                 "{hostile}"
             );
         }
@@ -364,21 +282,13 @@ pub async fn random_queries_agree_with_their_definition(store: &dyn TrackingStor
             let up = random.random_bool(0.5);
             query = query.order_by(
                 random_field(&mut random),
-                if up {
-                    Direction::Ascending
-                } else {
-                    Direction::Descending
-                },
+                if up { Direction::Ascending } else { Direction::Descending },
             );
         }
         if random.random_bool(0.3) {
             query = query.with_limit(random.random_range(0..6));
         }
-        assert_eq!(
-            find(store, query.clone()).await,
-            expected(&runs, &query),
-            "{query:?}"
-        );
+        assert_eq!(find(store, query.clone()).await, expected(&runs, &query), "{query:?}");
     }
 }
 
@@ -396,27 +306,13 @@ fn random_field(random: &mut SmallRng) -> Field {
 
 fn random_filter(random: &mut SmallRng, depth: u32) -> Filter {
     if depth > 0 && random.random_bool(0.5) {
-        let parts = (0..random.random_range(0..4))
-            .map(|_| random_filter(random, depth - 1))
-            .collect();
-        return if random.random_bool(0.5) {
-            Filter::All(parts)
-        } else {
-            Filter::Any(parts)
-        };
+        let parts =
+            (0..random.random_range(0..4)).map(|_| random_filter(random, depth - 1)).collect();
+        return if random.random_bool(0.5) { Filter::All(parts) } else { Filter::Any(parts) };
     }
     loop {
-        let op = [
-            Op::Eq,
-            Op::Ne,
-            Op::Lt,
-            Op::Le,
-            Op::Gt,
-            Op::Ge,
-            Op::Like,
-            Op::ILike,
-            Op::In,
-        ][random.random_range(0..9)];
+        let op = [Op::Eq, Op::Ne, Op::Lt, Op::Le, Op::Gt, Op::Ge, Op::Like, Op::ILike, Op::In]
+            [random.random_range(0..9)];
         let words = ["beta", "%a", "RED", "0.1", "finished", "r0_", "s1", ""];
         let mut word = || words[random.random_range(0..words.len())].to_owned();
         let value = match op {

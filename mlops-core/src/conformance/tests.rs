@@ -44,11 +44,8 @@ fn every_rule_is_in_its_suite() {
         include_str!("journal.rs"),
         include_str!("artifact.rs"),
     ] {
-        let listed: Vec<&str> = source
-            .lines()
-            .filter(|line| line.starts_with("            "))
-            .map(str::trim)
-            .collect();
+        let listed: Vec<&str> =
+            source.lines().filter(|line| line.starts_with("            ")).map(str::trim).collect();
         let rules = source
             .lines()
             .filter_map(|line| line.strip_prefix("pub async fn ")?.split_once('('))

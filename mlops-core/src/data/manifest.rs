@@ -31,9 +31,7 @@ impl Manifest {
         let mut files = BTreeMap::new();
         for Entry { path, blob } in entries {
             if files.insert(path.clone(), blob).is_some() {
-                return Err(Error::invalid(format!(
-                    "a path is there twice: path={path}"
-                )));
+                return Err(Error::invalid(format!("a path is there twice: path={path}")));
             }
         }
         for path in files.keys() {
@@ -52,10 +50,7 @@ impl Manifest {
 
     /// The files, ordered by path.
     pub fn entries(&self) -> impl Iterator<Item = Entry> + '_ {
-        self.0.iter().map(|(path, blob)| Entry {
-            path: path.clone(),
-            blob: *blob,
-        })
+        self.0.iter().map(|(path, blob)| Entry { path: path.clone(), blob: *blob })
     }
 
     /// The file at `path`.
@@ -88,12 +83,8 @@ impl Manifest {
     pub fn id(&self) -> DataVersionId {
         let mut text = String::from("mlops-data-v1\n");
         for (path, blob) in &self.0 {
-            let line = format!(
-                "{} {} {}:{path}\n",
-                blob.digest.to_hex(),
-                blob.size,
-                path.as_str().len()
-            );
+            let line =
+                format!("{} {} {}:{path}\n", blob.digest.to_hex(), blob.size, path.as_str().len());
             text.push_str(&line);
         }
         let digest = Digest::of(text.as_bytes());
@@ -104,9 +95,7 @@ impl Manifest {
     #[must_use]
     pub fn diff(&self, to: &Self) -> ManifestDiff {
         let missing = |from: &Self, other: &Self| -> Vec<Entry> {
-            from.entries()
-                .filter(|entry| !other.0.contains_key(&entry.path))
-                .collect()
+            from.entries().filter(|entry| !other.0.contains_key(&entry.path)).collect()
         };
         let changed = self.entries().filter_map(|before| {
             let after = *to.0.get(&before.path)?;
@@ -157,14 +146,8 @@ mod tests {
     use super::*;
 
     fn entry(path: &str, content: &str) -> Entry {
-        let blob = Blob {
-            digest: Digest::of(content.as_bytes()),
-            size: content.len() as u64,
-        };
-        Entry {
-            path: ArtifactPath::new(path).unwrap(),
-            blob,
-        }
+        let blob = Blob { digest: Digest::of(content.as_bytes()), size: content.len() as u64 };
+        Entry { path: ArtifactPath::new(path).unwrap(), blob }
     }
 
     #[test]
@@ -173,12 +156,7 @@ mod tests {
         let b = Manifest::new([entry("y/z", "2"), entry("x", "1")]).unwrap();
         assert_eq!(a.id(), b.id());
         assert_ne!(a.id(), Manifest::new([entry("x", "1")]).unwrap().id());
-        assert_ne!(
-            a.id(),
-            Manifest::new([entry("x", "1"), entry("y/z", "3")])
-                .unwrap()
-                .id()
-        );
+        assert_ne!(a.id(), Manifest::new([entry("x", "1"), entry("y/z", "3")]).unwrap().id());
     }
 
     #[test]

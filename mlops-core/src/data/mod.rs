@@ -51,12 +51,7 @@ impl NewDataVersion {
     /// A version without parent or message.
     #[must_use]
     pub fn new(dataset: DatasetName, manifest: Manifest) -> Self {
-        Self {
-            dataset,
-            manifest,
-            parent: None,
-            message: String::new(),
-        }
+        Self { dataset, manifest, parent: None, message: String::new() }
     }
 
     /// Says what it is made from.

@@ -47,11 +47,7 @@ impl FingerprintBuilder {
         K: Into<String>,
         V: Into<Value>,
     {
-        self.params.extend(
-            params
-                .into_iter()
-                .map(|(name, value)| (name.into(), value.into())),
-        );
+        self.params.extend(params.into_iter().map(|(name, value)| (name.into(), value.into())));
         self
     }
 
@@ -107,11 +103,7 @@ impl FingerprintBuilder {
         ]);
         sections.extend(self.env.map(|value| (Section::Env, value)));
         sections.extend(self.hw.map(|value| (Section::Hw, value)));
-        Fingerprint {
-            sections,
-            locks: self.locks,
-            provenance: self.provenance,
-        }
+        Fingerprint { sections, locks: self.locks, provenance: self.provenance }
     }
 }
 

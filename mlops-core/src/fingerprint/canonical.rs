@@ -158,10 +158,7 @@ mod tests {
             .map(|(k, v)| (k.to_owned(), v.to_owned()))
             .collect();
         let expected: Vec<String> = order.into_iter().map(self::text).collect();
-        assert_eq!(
-            parsed.into_iter().map(|(k, _)| k).collect::<Vec<_>>(),
-            expected
-        );
+        assert_eq!(parsed.into_iter().map(|(k, _)| k).collect::<Vec<_>>(), expected);
     }
 
     #[test]

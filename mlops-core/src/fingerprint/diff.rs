@@ -57,10 +57,7 @@ impl Difference {
     /// The names of the sections that differ.
     #[must_use]
     pub fn section_names(&self) -> Vec<Section> {
-        self.sections
-            .iter()
-            .map(|difference| difference.section)
-            .collect()
+        self.sections.iter().map(|difference| difference.section).collect()
     }
 }
 
@@ -80,11 +77,8 @@ pub fn diff(left: &Fingerprint, right: &Fingerprint) -> Difference {
         }
     }
     let both_read = !left.locks().is_empty() && !right.locks().is_empty();
-    let packages = if both_read {
-        package_changes(left.locks(), right.locks())
-    } else {
-        Vec::new()
-    };
+    let packages =
+        if both_read { package_changes(left.locks(), right.locks()) } else { Vec::new() };
     Difference { sections, packages }
 }
 
@@ -126,11 +120,7 @@ fn walk(out: &mut Vec<EntryDifference>, path: String, a: Option<&Value>, b: Opti
     }
     if out.len() == before {
         // Same elements by name, in another order: the lists differ as a whole.
-        out.push(EntryDifference {
-            path,
-            left: a.cloned(),
-            right: b.cloned(),
-        });
+        out.push(EntryDifference { path, left: a.cloned(), right: b.cloned() });
     }
 }
 
@@ -151,26 +141,16 @@ fn paired<'a>(
 }
 
 fn by_key(map: &BTreeMap<String, Value>) -> Children<'_> {
-    map.iter()
-        .map(|(key, value)| ((0, key_step(key)), value))
-        .collect()
+    map.iter().map(|(key, value)| ((0, key_step(key)), value)).collect()
 }
 
 fn key_step(key: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "_-/".contains(c);
-    if !key.is_empty() && key.chars().all(plain) {
-        format!(".{key}")
-    } else {
-        format!("[{key:?}]")
-    }
+    if !key.is_empty() && key.chars().all(plain) { format!(".{key}") } else { format!("[{key:?}]") }
 }
 
 fn by_position(items: &[Value]) -> Children<'_> {
-    items
-        .iter()
-        .enumerate()
-        .map(|(index, item)| ((index, format!("[{index}]")), item))
-        .collect()
+    items.iter().enumerate().map(|(index, item)| ((index, format!("[{index}]")), item)).collect()
 }
 
 /// The elements by their `role` or `name`; `None` when one lacks it or two share it.
@@ -179,10 +159,8 @@ fn by_name(items: &[Value]) -> Option<Children<'_>> {
         let name = item.get("role").or_else(|| item.get("name"))?.as_text()?;
         Some(format!("[{}]", name.escape_debug()))
     };
-    let children: Children<'_> = items
-        .iter()
-        .map(|item| Some(((0, name(item)?), item)))
-        .collect::<Option<_>>()?;
+    let children: Children<'_> =
+        items.iter().map(|item| Some(((0, name(item)?), item))).collect::<Option<_>>()?;
     (children.len() == items.len()).then_some(children)
 }
 
@@ -197,28 +175,16 @@ impl fmt::Display for Difference {
         if !self.packages.is_empty() {
             writeln!(f, "packages")?;
         }
-        self.packages
-            .iter()
-            .try_for_each(|change| writeln!(f, "  {change}"))
+        self.packages.iter().try_for_each(|change| writeln!(f, "  {change}"))
     }
 }
 
 impl fmt::Display for SectionDifference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.section)?;
-        let width = self
-            .entries
-            .iter()
-            .map(|entry| entry.path.chars().count())
-            .max()
-            .unwrap_or(0);
+        let width = self.entries.iter().map(|entry| entry.path.chars().count()).max().unwrap_or(0);
         for EntryDifference { path, left, right } in &self.entries {
-            writeln!(
-                f,
-                "  {path:width$}  {} -> {}",
-                Shown(left.as_ref()),
-                Shown(right.as_ref())
-            )?;
+            writeln!(f, "  {path:width$}  {} -> {}", Shown(left.as_ref()), Shown(right.as_ref()))?;
         }
         Ok(())
     }

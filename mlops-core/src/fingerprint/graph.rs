@@ -86,18 +86,10 @@ impl Graph {
             let message = format!("graph has two steps of one name: name={name:?}");
             return Err(Error::new(ErrorKind::AlreadyExists, message));
         }
-        let ids: Vec<String> = inputs
-            .iter()
-            .map(|input| self.input_id(input))
-            .collect::<Result<_>>()?;
+        let ids: Vec<String> =
+            inputs.iter().map(|input| self.input_id(input)).collect::<Result<_>>()?;
         let key = step_key(function, params, &ids);
-        self.steps.insert(
-            name.to_owned(),
-            Node {
-                key,
-                inputs: inputs.to_vec(),
-            },
-        );
+        self.steps.insert(name.to_owned(), Node { key, inputs: inputs.to_vec() });
         Ok(key)
     }
 
@@ -113,9 +105,9 @@ impl Graph {
                 .key(name)
                 .map(|key| format!("{STEP_SCHEME}{key}"))
                 .ok_or_else(|| Error::not_found("input step", name)),
-            StepInput::Data(id) if id.starts_with(STEP_SCHEME) => Err(Error::invalid(format!(
-                "data identity has the scheme of a step: id={id:?}"
-            ))),
+            StepInput::Data(id) if id.starts_with(STEP_SCHEME) => {
+                Err(Error::invalid(format!("data identity has the scheme of a step: id={id:?}")))
+            }
             StepInput::Data(id) => Ok(id.clone()),
         }
     }
@@ -125,10 +117,7 @@ impl Graph {
         let mut waiting: Vec<&str> = self.steps.keys().map(String::as_str).collect();
         let mut order: Vec<&str> = Vec::with_capacity(waiting.len());
         // Inputs exist before a step is added, so each round finds one that is ready.
-        while let Some(at) = waiting
-            .iter()
-            .position(|name| self.is_ready(name, &waiting))
-        {
+        while let Some(at) = waiting.iter().position(|name| self.is_ready(name, &waiting)) {
             order.push(waiting.remove(at));
         }
         order

@@ -109,9 +109,7 @@ impl FromStr for RunKey {
             .and_then(parse_hex)
             .map(|bytes| Self(KeyDigest(bytes)))
             .ok_or_else(|| {
-                Error::invalid(format!(
-                    "not a run key (mrk1: and 64 hex digits): text={text:?}"
-                ))
+                Error::invalid(format!("not a run key (mrk1: and 64 hex digits): text={text:?}"))
             })
     }
 }
@@ -127,9 +125,7 @@ macro_rules! serde_as_text {
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                String::deserialize(deserializer)?
-                    .parse()
-                    .map_err(serde::de::Error::custom)
+                String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
             }
         }
     };

@@ -21,9 +21,7 @@ pub fn result_key(
     metrics: &BTreeMap<String, f64>,
 ) -> KeyDigest {
     let write_outputs = |out: &mut Vec<u8>| {
-        let entries = outputs
-            .iter()
-            .map(|(name, id)| (name.as_str(), id.as_str()));
+        let entries = outputs.iter().map(|(name, id)| (name.as_str(), id.as_str()));
         write_object(out, entries, write_text);
     };
     let parts = [("run_key", 0), ("outputs", 1), ("metrics", 2)];
@@ -60,10 +58,8 @@ mod typed_floats {
         floats: &BTreeMap<String, f64>,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
-        let typed: BTreeMap<&String, Value> = floats
-            .iter()
-            .map(|(name, value)| (name, Value::Float(*value)))
-            .collect();
+        let typed: BTreeMap<&String, Value> =
+            floats.iter().map(|(name, value)| (name, Value::Float(*value))).collect();
         typed.serialize(serializer)
     }
 
@@ -73,9 +69,7 @@ mod typed_floats {
         let typed = BTreeMap::<String, Value>::deserialize(deserializer)?;
         let float = |(name, value)| match value {
             Value::Float(float) => Ok((name, float)),
-            other => Err(serde::de::Error::custom(format!(
-                "not a float: {name}={other}"
-            ))),
+            other => Err(serde::de::Error::custom(format!("not a float: {name}={other}"))),
         };
         typed.into_iter().map(float).collect()
     }
@@ -85,11 +79,7 @@ impl Outcome {
     /// [`result_key`] with the declared key of the run.
     #[must_use]
     pub fn result_key(&self) -> KeyDigest {
-        result_key(
-            &self.fingerprint.declared_key(),
-            &self.outputs,
-            &self.metrics,
-        )
+        result_key(&self.fingerprint.declared_key(), &self.outputs, &self.metrics)
     }
 }
 
@@ -174,11 +164,7 @@ impl fmt::Display for Verdict {
                 f.write_str("statistically reproduced")?;
                 write_names(f, "sections", sections)
             }
-            Self::Differs {
-                sections,
-                outputs,
-                metrics,
-            } => {
+            Self::Differs { sections, outputs, metrics } => {
                 f.write_str("differs")?;
                 write_names(f, "sections", sections)?;
                 write_names(f, "outputs", outputs)?;
@@ -194,11 +180,7 @@ fn write_names<T: fmt::Display>(
     names: &[T],
 ) -> fmt::Result {
     for (index, name) in names.iter().enumerate() {
-        let lead = if index == 0 {
-            format!("; {what}: ")
-        } else {
-            ", ".to_owned()
-        };
+        let lead = if index == 0 { format!("; {what}: ") } else { ", ".to_owned() };
         write!(f, "{lead}{name}")?;
     }
     Ok(())
@@ -224,11 +206,7 @@ pub fn compare(
     if metrics.is_empty() && !tolerances.is_empty() {
         return Verdict::StatisticallyReproduced { sections };
     }
-    Verdict::Differs {
-        sections,
-        outputs,
-        metrics,
-    }
+    Verdict::Differs { sections, outputs, metrics }
 }
 
 fn differing_outputs(first: &Outcome, second: &Outcome) -> Vec<String> {
@@ -251,8 +229,6 @@ fn outside_tolerance(
         (Some(a), Some(b)) => !tolerance.holds(*a, *b),
         _ => true,
     };
-    let names = tolerances
-        .iter()
-        .filter(|(name, tolerance)| outside(name, tolerance));
+    let names = tolerances.iter().filter(|(name, tolerance)| outside(name, tolerance));
     names.map(|(name, _)| name.clone()).collect()
 }

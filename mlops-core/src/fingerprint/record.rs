@@ -67,9 +67,7 @@ impl Fingerprint {
 
     /// The sections this run has, with their content.
     pub fn sections(&self) -> impl Iterator<Item = (Section, &Value)> {
-        self.sections
-            .iter()
-            .map(|(section, value)| (*section, value))
+        self.sections.iter().map(|(section, value)| (*section, value))
     }
 
     /// The digest of `section`, if this run has it.
@@ -93,17 +91,13 @@ impl Fingerprint {
     /// The key of [`Level::Declared`], which every fingerprint has.
     #[must_use]
     pub fn declared_key(&self) -> RunKey {
-        self.key(Level::Declared)
-            .expect("builder and reader give every declared section")
+        self.key(Level::Declared).expect("builder and reader give every declared section")
     }
 
     /// The keys of all levels that this run has.
     #[must_use]
     pub fn keys(&self) -> BTreeMap<Level, RunKey> {
-        Level::ALL
-            .into_iter()
-            .filter_map(|level| Some((level, self.key(level)?)))
-            .collect()
+        Level::ALL.into_iter().filter_map(|level| Some((level, self.key(level)?))).collect()
     }
 
     /// Commit, branch and dirty flag, where they were known.
@@ -122,9 +116,7 @@ impl Fingerprint {
     #[must_use]
     pub fn gaps(&self) -> Vec<Gap> {
         let mut gaps = Vec::new();
-        let tree = self
-            .section(Section::Code)
-            .and_then(|code| code.get("tree"));
+        let tree = self.section(Section::Code).and_then(|code| code.get("tree"));
         if tree.is_none_or(|tree| *tree == Value::Null) {
             gaps.push(Gap::NoCode);
         }
@@ -183,16 +175,11 @@ impl Wire {
             let message = format!("fingerprint has unknown rules: version={:?}", self.version);
             return Err(Error::new(ErrorKind::Unsupported, message));
         }
-        let record = Fingerprint {
-            sections: self.sections,
-            locks: self.locks,
-            provenance: self.provenance,
-        };
+        let record =
+            Fingerprint { sections: self.sections, locks: self.locks, provenance: self.provenance };
         for section in Level::Declared.sections() {
             if !record.sections.contains_key(section) {
-                return Err(Error::invalid(format!(
-                    "fingerprint lacks a section: name={section}"
-                )));
+                return Err(Error::invalid(format!("fingerprint lacks a section: name={section}")));
             }
         }
         let actual = Self::of(&record);
@@ -212,8 +199,6 @@ impl Serialize for Fingerprint {
 
 impl<'de> Deserialize<'de> for Fingerprint {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Wire::deserialize(deserializer)?
-            .check()
-            .map_err(serde::de::Error::custom)
+        Wire::deserialize(deserializer)?.check().map_err(serde::de::Error::custom)
     }
 }

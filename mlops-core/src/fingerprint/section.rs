@@ -30,15 +30,8 @@ pub enum Section {
 
 impl Section {
     /// Every section, in the order in which they are shown.
-    pub const ALL: [Self; 7] = [
-        Self::Code,
-        Self::Params,
-        Self::Data,
-        Self::Env,
-        Self::Seeds,
-        Self::Graph,
-        Self::Hw,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Code, Self::Params, Self::Data, Self::Env, Self::Seeds, Self::Graph, Self::Hw];
 
     /// The name of this section in a key and on the wire.
     #[must_use]

@@ -56,9 +56,7 @@ impl Value {
     fn from_json_at(json: serde_json::Value, depth: usize) -> Result<Self> {
         use serde_json::Value as Json;
         if depth > MAX_DEPTH {
-            return Err(Error::invalid(format!(
-                "value is nested too deeply: limit={MAX_DEPTH}"
-            )));
+            return Err(Error::invalid(format!("value is nested too deeply: limit={MAX_DEPTH}")));
         }
         Ok(match json {
             Json::Null => Self::Null,
@@ -66,9 +64,7 @@ impl Value {
             Json::Number(number) => Self::from_number(&number)?,
             Json::String(text) => Self::Text(text),
             Json::Array(items) => {
-                let items = items
-                    .into_iter()
-                    .map(|item| Self::from_json_at(item, depth + 1));
+                let items = items.into_iter().map(|item| Self::from_json_at(item, depth + 1));
                 Self::List(items.collect::<Result<_>>()?)
             }
             Json::Object(map) => {
@@ -119,12 +115,7 @@ impl Value {
 
     /// A map of these entries; of two with one key the later stays.
     pub fn map<K: Into<String>, V: Into<Self>>(entries: impl IntoIterator<Item = (K, V)>) -> Self {
-        Self::Map(
-            entries
-                .into_iter()
-                .map(|(key, value)| (key.into(), value.into()))
-                .collect(),
-        )
+        Self::Map(entries.into_iter().map(|(key, value)| (key.into(), value.into())).collect())
     }
 
     /// The first element of the typed form.
@@ -154,11 +145,7 @@ impl Value {
 
 /// The bits that identify a float: those of IEEE 754, with one NaN for all.
 pub(super) const fn float_bits(value: f64) -> u64 {
-    if value.is_nan() {
-        0x7ff8_0000_0000_0000
-    } else {
-        value.to_bits()
-    }
+    if value.is_nan() { 0x7ff8_0000_0000_0000 } else { value.to_bits() }
 }
 
 impl PartialEq for Value {
@@ -262,9 +249,7 @@ impl FromStr for Int {
             }
         };
         if !canonical {
-            return Err(Error::invalid(format!(
-                "not a decimal integer: text={text:?}"
-            )));
+            return Err(Error::invalid(format!("not a decimal integer: text={text:?}")));
         }
         Ok(Self(text.to_owned()))
     }
@@ -292,9 +277,7 @@ macro_rules! from_integers {
     )*};
 }
 
-from_integers!(
-    i8, i16, i32, i64, i128, isize, u8, u16, u32, u64, u128, usize
-);
+from_integers!(i8, i16, i32, i64, i128, isize, u8, u16, u32, u64, u128, usize);
 
 macro_rules! from_type {
     ($($from:ty => |$value:ident| $into:expr),* $(,)?) => {$(

@@ -50,23 +50,18 @@ impl<'de> Visitor<'de> for TypedForm {
             "m" => Value::Map(next::<UniqueMap, _>(&mut seq)?.0),
             "b" | "i" | "f" | "s" => scalar(&tag, next(&mut seq)?).map_err(A::Error::custom)?,
             _ => {
-                return Err(A::Error::custom(format!(
-                    "unknown type of value: tag={tag:?}"
-                )));
+                return Err(A::Error::custom(format!("unknown type of value: tag={tag:?}")));
             }
         };
         if seq.next_element::<serde::de::IgnoredAny>()?.is_some() {
-            return Err(A::Error::custom(format!(
-                "typed value is too long: tag={tag:?}"
-            )));
+            return Err(A::Error::custom(format!("typed value is too long: tag={tag:?}")));
         }
         Ok(value)
     }
 }
 
 fn next<'de, T: Deserialize<'de>, A: SeqAccess<'de>>(seq: &mut A) -> Result<T, A::Error> {
-    seq.next_element()?
-        .ok_or_else(|| A::Error::custom("typed value is too short"))
+    seq.next_element()?.ok_or_else(|| A::Error::custom("typed value is too short"))
 }
 
 fn scalar(tag: &str, text: String) -> Result<Value, String> {
@@ -74,10 +69,7 @@ fn scalar(tag: &str, text: String) -> Result<Value, String> {
         ("s", _) => Ok(Value::Text(text)),
         ("b", "0") => Ok(Value::Bool(false)),
         ("b", "1") => Ok(Value::Bool(true)),
-        ("i", digits) => digits
-            .parse::<Int>()
-            .map(Value::Int)
-            .map_err(|error| error.to_string()),
+        ("i", digits) => digits.parse::<Int>().map(Value::Int).map_err(|error| error.to_string()),
         ("f", hex) => float(hex).ok_or_else(|| format!("not the bits of a float: text={hex:?}")),
         _ => Err(format!("not a boolean: text={text:?}")),
     }

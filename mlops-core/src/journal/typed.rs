@@ -41,16 +41,7 @@ impl<E: Serialize + DeserializeOwned> Journal<E> {
         let history = read_all(&*store, &stream).await?;
         let next = history.len() as u64 + 1;
         let entries = history.into_iter().map(|(_, entry)| entry).collect();
-        Ok((
-            Self {
-                store,
-                lease,
-                ttl,
-                next,
-                entry: PhantomData,
-            },
-            entries,
-        ))
+        Ok((Self { store, lease, ttl, next, entry: PhantomData }, entries))
     }
 
     /// Records an entry; when this returns, it survives a crash.
@@ -62,14 +53,7 @@ impl<E: Serialize + DeserializeOwned> Journal<E> {
             Error::new(ErrorKind::Internal, "cannot write a journal entry").with_source(source)
         })?;
         let (stream, epoch) = (self.lease.stream.clone(), Some(self.lease.epoch));
-        self.store
-            .append(Append {
-                stream,
-                sequence: self.next,
-                epoch,
-                entry: value,
-            })
-            .await?;
+        self.store.append(Append { stream, sequence: self.next, epoch, entry: value }).await?;
         self.next += 1;
         Ok(())
     }

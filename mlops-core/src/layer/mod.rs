@@ -114,10 +114,7 @@ pub trait Around: Send + Sync + fmt::Debug + 'static {
         F: Fn(&Progress<T>) -> BoxStream<'static, Result<T>> + Send + Sync + 'static,
     {
         let _ = operation;
-        start(&Progress {
-            last: None,
-            count: 0,
-        })
+        start(&Progress { last: None, count: 0 })
     }
 }
 
@@ -132,10 +129,7 @@ impl<S: TrackingStore, A: Around> Layered<S, A> {
     /// Wraps `inner`.
     #[must_use]
     pub fn new(inner: S, around: A) -> Self {
-        Self {
-            inner: Arc::new(inner),
-            around: Arc::new(around),
-        }
+        Self { inner: Arc::new(inner), around: Arc::new(around) }
     }
 }
 
@@ -189,18 +183,12 @@ impl<S: TrackingStore + 'static, A: Around> TrackingStore for Layered<S, A> {
 
     async fn create_experiment(&self, new: NewExperiment) -> Result<Experiment> {
         self.around
-            .around(Operation::CreateExperiment, || {
-                self.inner.create_experiment(new.clone())
-            })
+            .around(Operation::CreateExperiment, || self.inner.create_experiment(new.clone()))
             .await
     }
 
     async fn get_experiment(&self, which: &ExperimentRef) -> Result<Experiment> {
-        self.around
-            .around(Operation::GetExperiment, || {
-                self.inner.get_experiment(which)
-            })
-            .await
+        self.around.around(Operation::GetExperiment, || self.inner.get_experiment(which)).await
     }
 
     fn list_experiments(&self, list: ListExperiments) -> BoxStream<'static, Result<Experiment>> {
@@ -209,11 +197,7 @@ impl<S: TrackingStore + 'static, A: Around> TrackingStore for Layered<S, A> {
             Operation::ListExperiments,
             move |done: &Progress<Experiment>| {
                 let mut rest = list.clone();
-                rest.after = done
-                    .last
-                    .as_ref()
-                    .map(|last| last.id.clone())
-                    .or(rest.after);
+                rest.after = done.last.as_ref().map(|last| last.id.clone()).or(rest.after);
                 rest.limit = rest.limit.map(|limit| limit - done.count);
                 inner.list_experiments(rest)
             },
@@ -230,31 +214,19 @@ impl<S: TrackingStore + 'static, A: Around> TrackingStore for Layered<S, A> {
     }
 
     async fn create_run(&self, new: NewRun) -> Result<Run> {
-        self.around
-            .around(Operation::CreateRun, || self.inner.create_run(new.clone()))
-            .await
+        self.around.around(Operation::CreateRun, || self.inner.create_run(new.clone())).await
     }
 
     async fn get_run(&self, id: &RunId) -> Result<Run> {
-        self.around
-            .around(Operation::GetRun, || self.inner.get_run(id))
-            .await
+        self.around.around(Operation::GetRun, || self.inner.get_run(id)).await
     }
 
     async fn update_run(&self, id: &RunId, change: RunChange) -> Result<Run> {
-        self.around
-            .around(Operation::UpdateRun, || {
-                self.inner.update_run(id, change.clone())
-            })
-            .await
+        self.around.around(Operation::UpdateRun, || self.inner.update_run(id, change.clone())).await
     }
 
     async fn log_batch(&self, id: &RunId, batch: LogBatch) -> Result<Receipt> {
-        self.around
-            .around(Operation::LogBatch, || {
-                self.inner.log_batch(id, batch.clone())
-            })
-            .await
+        self.around.around(Operation::LogBatch, || self.inner.log_batch(id, batch.clone())).await
     }
 
     fn search_runs(&self, query: RunQuery) -> BoxStream<'static, Result<Run>> {
@@ -263,11 +235,7 @@ impl<S: TrackingStore + 'static, A: Around> TrackingStore for Layered<S, A> {
             Operation::SearchRuns,
             move |done: &Progress<Run>| {
                 let mut rest = query.clone();
-                rest.after = done
-                    .last
-                    .as_ref()
-                    .map(|last| last.id.clone())
-                    .or(rest.after);
+                rest.after = done.last.as_ref().map(|last| last.id.clone()).or(rest.after);
                 rest.limit = rest.limit.map(|limit| limit - done.count);
                 inner.search_runs(rest)
             },

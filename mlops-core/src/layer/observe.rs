@@ -52,14 +52,7 @@ impl Around for Observe {
         F: Fn(&Progress<T>) -> BoxStream<'static, Result<T>> + Send + Sync + 'static,
     {
         let span = tracing::debug_span!("store", operation = operation.name());
-        let stream = span.in_scope(|| {
-            start(&Progress {
-                last: None,
-                count: 0,
-            })
-        });
-        stream
-            .inspect(move |item| span.in_scope(|| note(item)))
-            .boxed()
+        let stream = span.in_scope(|| start(&Progress { last: None, count: 0 }));
+        stream.inspect(move |item| span.in_scope(|| note(item))).boxed()
     }
 }

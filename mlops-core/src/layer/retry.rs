@@ -24,11 +24,7 @@ pub struct Retry {
 impl Default for Retry {
     /// Five attempts, 50 ms before the second, at most 5 s between two.
     fn default() -> Self {
-        Self {
-            attempts: 5,
-            first: Duration::from_millis(50),
-            cap: Duration::from_secs(5),
-        }
+        Self { attempts: 5, first: Duration::from_millis(50), cap: Duration::from_secs(5) }
     }
 }
 
@@ -96,10 +92,7 @@ impl Around for Retry {
         T: Clone + Send + Sync + 'static,
         F: Fn(&Progress<T>) -> BoxStream<'static, Result<T>> + Send + Sync + 'static,
     {
-        let progress = Progress {
-            last: None,
-            count: 0,
-        };
+        let progress = Progress { last: None, count: 0 };
         let inner = start(&progress);
         let state = Resuming {
             inner,
@@ -109,9 +102,10 @@ impl Around for Retry {
             retry: *self,
             operation,
         };
-        stream::unfold(state, |mut state| async move {
-            state.next().await.map(|item| (item, state))
-        })
+        stream::unfold(
+            state,
+            |mut state| async move { state.next().await.map(|item| (item, state)) },
+        )
         .boxed()
     }
 }

@@ -24,18 +24,12 @@ struct Faults {
 
 impl Faults {
     fn new(failures: u32, error: fn() -> Error, after: bool) -> Self {
-        Self {
-            failures: AtomicU32::new(failures),
-            error,
-            after,
-        }
+        Self { failures: AtomicU32::new(failures), error, after }
     }
 
     fn strikes(&self) -> bool {
         self.failures
-            .try_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
-                left.checked_sub(1)
-            })
+            .try_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1))
             .is_ok()
     }
 }
@@ -60,18 +54,12 @@ impl Around for Faults {
         T: Clone + Send + Sync + 'static,
         F: Fn(&Progress<T>) -> BoxStream<'static, Result<T>> + Send + Sync + 'static,
     {
-        let stream = start(&Progress {
-            last: None,
-            count: 0,
-        });
+        let stream = start(&Progress { last: None, count: 0 });
         if !self.strikes() {
             return stream;
         }
         let error = self.error;
-        stream
-            .take(2)
-            .chain(futures::stream::once(async move { Err(error()) }))
-            .boxed()
+        stream.take(2).chain(futures::stream::once(async move { Err(error()) })).boxed()
     }
 }
 
@@ -94,10 +82,8 @@ fn quick() -> Retry {
 async fn with_run(store: &dyn TrackingStore) -> RunId {
     let ids = CountingIds::default();
     let name = ExperimentName::new("layers").unwrap();
-    let experiment = store
-        .create_experiment(NewExperiment::new(ids.experiment_id(), name))
-        .await
-        .unwrap();
+    let experiment =
+        store.create_experiment(NewExperiment::new(ids.experiment_id(), name)).await.unwrap();
     let run = NewRun::new(ids.run_id(), experiment.id, Timestamp::default());
     store.create_run(run).await.unwrap().id
 }
@@ -110,22 +96,12 @@ async fn retry_repeats_what_is_safe_and_what_is_ambiguous_without_doubling() {
         let faulty = Layered::new(Arc::clone(&memory), Faults::new(3, error, true));
         let store = Layered::new(Layered::new(faulty, Observe), quick());
         let key = MetricKey::new("loss").unwrap();
-        let point = MetricPoint {
-            step: 0,
-            at: Timestamp::default(),
-            value: 1.0,
-        };
+        let point = MetricPoint { step: 0, at: Timestamp::default(), value: 1.0 };
         let batch =
             LogBatch::new(CountingIds::default().idempotency_key()).metric(key.clone(), point);
-        assert_eq!(
-            store.log_batch(&run, batch).await.unwrap(),
-            Receipt::Repeated
-        );
-        let history: Vec<_> = store
-            .metric_history(HistoryQuery::new(run, key))
-            .try_collect()
-            .await
-            .unwrap();
+        assert_eq!(store.log_batch(&run, batch).await.unwrap(), Receipt::Repeated);
+        let history: Vec<_> =
+            store.metric_history(HistoryQuery::new(run, key)).try_collect().await.unwrap();
         assert_eq!(history.len(), 1);
     }
 }
@@ -157,10 +133,7 @@ async fn retry_gives_up_after_its_attempts_and_at_once_on_a_refusal() {
         );
         async move {
             let error = store.get_run(&RunId::new("x").unwrap()).await.unwrap_err();
-            (
-                error.kind(),
-                failures - faults.failures.load(Ordering::SeqCst),
-            )
+            (error.kind(), failures - faults.failures.load(Ordering::SeqCst))
         }
     };
     assert_eq!(tries(10, unavailable).await, (ErrorKind::Unavailable, 3));
@@ -175,26 +148,16 @@ async fn a_broken_stream_continues_behind_its_last_item() {
     for i in 0..6 {
         let id = RunId::new(format!("r{i}")).unwrap();
         memory
-            .create_run(NewRun::new(
-                id,
-                experiment.clone(),
-                Timestamp::from_millis(i),
-            ))
+            .create_run(NewRun::new(id, experiment.clone(), Timestamp::from_millis(i)))
             .await
             .unwrap();
     }
-    let plain: Vec<Run> = memory
-        .search_runs(RunQuery::default().with_limit(6))
-        .try_collect()
-        .await
-        .unwrap();
+    let plain: Vec<Run> =
+        memory.search_runs(RunQuery::default().with_limit(6)).try_collect().await.unwrap();
     let faulty = Layered::new(Arc::clone(&memory), Faults::new(3, unavailable, false));
     let store = Layered::new(faulty, quick());
-    let found: Vec<Run> = store
-        .search_runs(RunQuery::default().with_limit(6))
-        .try_collect()
-        .await
-        .unwrap();
+    let found: Vec<Run> =
+        store.search_runs(RunQuery::default().with_limit(6)).try_collect().await.unwrap();
     assert_eq!(found, plain);
 }
 
@@ -225,13 +188,7 @@ async fn observe_logs_failures_with_their_kind() {
     let lines = Lines::default();
     let _guard = tracing::subscriber::set_default(lines.clone());
     let store = Layered::new(MemoryTracking::new(Arc::new(SystemClock)), Observe);
-    store
-        .get_run(&RunId::new("nobody").unwrap())
-        .await
-        .unwrap_err();
+    store.get_run(&RunId::new("nobody").unwrap()).await.unwrap_err();
     let seen = lines.0.lock().unwrap().join("\n");
-    assert!(
-        seen.contains("get_run") && seen.contains("not_found"),
-        "{seen}"
-    );
+    assert!(seen.contains("get_run") && seen.contains("not_found"), "{seen}");
 }

@@ -77,14 +77,7 @@ impl Lifecycle {
         let (journal, events) =
             Journal::open(journal, names.stream.clone(), &names.owner, ttl).await?;
         let state = State::replay(&events)?;
-        Ok(Self {
-            journal,
-            registry,
-            names,
-            policy,
-            events,
-            state,
-        })
+        Ok(Self { journal, registry, names, policy, events, state })
     }
 
     /// Where it stands; `None` before it has begun.
@@ -114,8 +107,7 @@ impl Lifecycle {
             return Ok(());
         }
         let reason = format!("first version, {metric} {reference:.4} out of time");
-        self.move_stage(champion, Stage::Production, &reason)
-            .await?;
+        self.move_stage(champion, Stage::Production, &reason).await?;
         self.move_alias(None, champion, &reason).await?;
         self.record(Event::Began {
             at,
@@ -186,10 +178,7 @@ impl Lifecycle {
     fn begun(&self) -> Result<&State> {
         self.state.as_ref().ok_or_else(|| {
             let stream = &self.names.stream;
-            Error::new(
-                ErrorKind::Conflict,
-                format!("the lifecycle has not begun: stream={stream}"),
-            )
+            Error::new(ErrorKind::Conflict, format!("the lifecycle has not begun: stream={stream}"))
         })
     }
 
@@ -213,8 +202,7 @@ impl Lifecycle {
             Action::Retrain(retraining) => match host.retrain(&retraining).await {
                 Ok(challenger) => {
                     let reason = format!("challenger of retraining {}", retraining.number);
-                    self.move_stage(challenger.version, Stage::Staging, &reason)
-                        .await?;
+                    self.move_stage(challenger.version, Stage::Staging, &reason).await?;
                     Event::ChallengerTrained(challenger)
                 }
                 Err(error) => failed(error)?,
@@ -223,60 +211,21 @@ impl Lifecycle {
                 Ok(evaluation) => Event::Evaluated(evaluation),
                 Err(error) => failed(error)?,
             },
-            Action::Promote(
-                Contest {
-                    at,
-                    champion: from,
-                    challenger: to,
-                },
-                reason,
-            ) => {
+            Action::Promote(Contest { at, champion: from, challenger: to }, reason) => {
                 self.replace(from, to, &reason).await?;
-                Event::Promoted {
-                    at,
-                    from,
-                    to,
-                    reason,
-                }
+                Event::Promoted { at, from, to, reason }
             }
-            Action::Keep(
-                Contest {
-                    at,
-                    champion,
-                    challenger,
-                },
-                reason,
-            ) => {
-                self.move_stage(challenger, Stage::Archived, &reason)
-                    .await?;
-                Event::Kept {
-                    at,
-                    champion,
-                    challenger,
-                    reason,
-                }
+            Action::Keep(Contest { at, champion, challenger }, reason) => {
+                self.move_stage(challenger, Stage::Archived, &reason).await?;
+                Event::Kept { at, champion, challenger, reason }
             }
             Action::Review(contest) => Event::Reviewed(host.evaluate(&contest).await?),
-            Action::Confirm(contest, reason) => Event::Confirmed {
-                at: now,
-                version: contest.champion,
-                reason,
-            },
-            Action::RollBack(
-                Contest {
-                    at,
-                    champion: from,
-                    challenger: to,
-                },
-                reason,
-            ) => {
+            Action::Confirm(contest, reason) => {
+                Event::Confirmed { at: now, version: contest.champion, reason }
+            }
+            Action::RollBack(Contest { at, champion: from, challenger: to }, reason) => {
                 self.replace(from, to, &reason).await?;
-                Event::RolledBack {
-                    at,
-                    from,
-                    to,
-                    reason,
-                }
+                Event::RolledBack { at, from, to, reason }
             }
         };
         self.record(event).await
@@ -308,10 +257,8 @@ impl Lifecycle {
     }
 
     async fn move_stage(&self, version: VersionNumber, next: Stage, reason: &str) -> Result<()> {
-        let held = self
-            .registry
-            .get_version(&self.names.model, &VersionRef::Number(version))
-            .await?;
+        let held =
+            self.registry.get_version(&self.names.model, &VersionRef::Number(version)).await?;
         let change = StageChange {
             model: self.names.model.clone(),
             version,
@@ -329,9 +276,7 @@ impl Lifecycle {
 fn failed(error: Error) -> Result<Event> {
     match error.kind() {
         ErrorKind::Failed | ErrorKind::InvalidInput | ErrorKind::NotFound => {
-            Ok(Event::RetrainingFailed {
-                error: error.chain(),
-            })
+            Ok(Event::RetrainingFailed { error: error.chain() })
         }
         _ => Err(error),
     }

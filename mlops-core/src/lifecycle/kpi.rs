@@ -43,8 +43,7 @@ impl Quality {
     /// Whether the current quality is at most 3 % (of the reference) below it; `None` without labels.
     #[must_use]
     pub fn is_kept(&self) -> Option<bool> {
-        self.current
-            .map(|current| is_within(self.reference, current, 0.03))
+        self.current.map(|current| is_within(self.reference, current, 0.03))
     }
 }
 
@@ -100,14 +99,7 @@ impl Kpis {
     pub async fn compute(from: KpiInputs<'_>) -> Result<Self> {
         let history = Journal::<Event>::history(from.journal, from.stream).await?;
         let events: Vec<Event> = history.into_iter().map(|(_, event)| event).collect();
-        let Some(Event::Began {
-            model,
-            experiment,
-            metric,
-            reference,
-            ..
-        }) = events.first()
-        else {
+        let Some(Event::Began { model, experiment, metric, reference, .. }) = events.first() else {
             return Err(Error::not_found("lifecycle", from.stream));
         };
         let runs = RunQuery::default().in_experiment(experiment.clone());
@@ -117,16 +109,9 @@ impl Kpis {
         let current = current_quality(&events);
         Ok(Self {
             lead_time_seconds: lead_time(from, model, &runs).await?,
-            reproduced: verdicts
-                .iter()
-                .filter(|verdict| **verdict == "bitwise")
-                .count() as u64,
+            reproduced: verdicts.iter().filter(|verdict| **verdict == "bitwise").count() as u64,
             reexecuted: verdicts.len() as u64,
-            quality: Quality {
-                metric: metric.clone(),
-                reference: *reference,
-                current,
-            },
+            quality: Quality { metric: metric.clone(), reference: *reference, current },
             drift_to_fixed_seconds: median(drift_to_fixed(&events)),
         })
     }
@@ -148,24 +133,15 @@ async fn lead_time(from: KpiInputs<'_>, model: &ModelName, runs: &[Run]) -> Resu
 /// The latest windows' quality, weighted by their labels.
 fn current_quality(events: &[Event]) -> Option<f64> {
     let judged = |event: &Event| match event {
-        Event::Watched(Window {
-            quality: Some(quality),
-            labels,
-            ..
-        }) => Some((*quality, *labels as f64)),
+        Event::Watched(Window { quality: Some(quality), labels, .. }) => {
+            Some((*quality, *labels as f64))
+        }
         _ => None,
     };
-    let latest: Vec<(f64, f64)> = events
-        .iter()
-        .rev()
-        .filter_map(judged)
-        .take(CURRENT_WINDOWS)
-        .collect();
+    let latest: Vec<(f64, f64)> =
+        events.iter().rev().filter_map(judged).take(CURRENT_WINDOWS).collect();
     let labels: f64 = latest.iter().map(|(_, labels)| labels).sum();
-    let sum: f64 = latest
-        .iter()
-        .map(|(quality, labels)| quality * labels)
-        .sum();
+    let sum: f64 = latest.iter().map(|(quality, labels)| quality * labels).sum();
     (labels > 0.0).then(|| sum / labels)
 }
 

@@ -26,12 +26,8 @@ impl Default for Policy {
     /// Four weeks between two retrainings, which any one alarm about data or quality may start;
     /// promotion when the whole interval is above zero; two weeks of probation.
     fn default() -> Self {
-        let triggers = vec![
-            SignalKind::Input,
-            SignalKind::Prediction,
-            SignalKind::Label,
-            SignalKind::Quality,
-        ];
+        let triggers =
+            vec![SignalKind::Input, SignalKind::Prediction, SignalKind::Label, SignalKind::Quality];
         Self {
             cool_down: Duration::from_secs(28 * 86_400),
             triggers,
@@ -106,31 +102,19 @@ impl Policy {
         let probation = state.probation?;
         let due = now >= probation.since.saturating_add(self.probation?);
         let (champion, challenger) = (state.champion, probation.predecessor);
-        due.then_some(Action::Review(Contest {
-            at: now,
-            champion,
-            challenger,
-        }))
+        due.then_some(Action::Review(Contest { at: now, champion, challenger }))
     }
 
     fn start(&self, state: &State, now: Timestamp) -> Option<Action> {
-        let rested = state
-            .last_retraining
-            .is_none_or(|last| now >= last.saturating_add(self.cool_down));
-        let triggers: Vec<&Signal> = state
-            .alarms
-            .iter()
-            .filter(|alarm| self.triggers.contains(&alarm.kind))
-            .collect();
+        let rested =
+            state.last_retraining.is_none_or(|last| now >= last.saturating_add(self.cool_down));
+        let triggers: Vec<&Signal> =
+            state.alarms.iter().filter(|alarm| self.triggers.contains(&alarm.kind)).collect();
         if !rested || triggers.is_empty() || triggers.len() < self.min_alarms {
             return None;
         }
         let (number, cause) = (state.retrainings + 1, describe(&triggers));
-        Some(Action::Start(Retraining {
-            number,
-            at: now,
-            cause,
-        }))
+        Some(Action::Start(Retraining { number, at: now, cause }))
     }
 }
 
@@ -145,12 +129,7 @@ fn describe(alarms: &[&Signal]) -> String {
         }
     }
     let parts = by_kind.into_iter().map(|(kind, subjects)| {
-        let mut named = subjects
-            .iter()
-            .take(2)
-            .copied()
-            .collect::<Vec<_>>()
-            .join(", ");
+        let mut named = subjects.iter().take(2).copied().collect::<Vec<_>>().join(", ");
         if subjects.len() > 2 {
             named += &format!(", {} more", subjects.len() - 2);
         }
@@ -195,19 +174,13 @@ pub enum Verdict {
 pub fn judge(evaluation: &Evaluation, min_gain: f64) -> Verdict {
     let gain = evaluation.challenger_value - evaluation.champion_value;
     let [low, high] = evaluation.interval;
-    let shown = format!(
-        "{} {gain:+.4}, interval [{low:+.4}, {high:+.4}]",
-        evaluation.metric
-    );
+    let shown = format!("{} {gain:+.4}, interval [{low:+.4}, {high:+.4}]", evaluation.metric);
     if low > min_gain {
         Verdict::Better(format!("better beyond chance: {shown}"))
     } else if high < -min_gain {
         Verdict::NotBetter(format!("worse beyond chance: {shown}"))
     } else if low.is_nan() || high.is_nan() {
-        Verdict::NotBetter(format!(
-            "no evidence: {} can't be compared",
-            evaluation.metric
-        ))
+        Verdict::NotBetter(format!("no evidence: {} can't be compared", evaluation.metric))
     } else {
         Verdict::NotBetter(format!("not better beyond chance: {shown}"))
     }

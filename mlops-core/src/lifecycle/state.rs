@@ -63,15 +63,7 @@ impl State {
         let mut state: Option<Self> = None;
         for event in events {
             match (&mut state, event) {
-                (
-                    None,
-                    Event::Began {
-                        champion,
-                        metric,
-                        reference,
-                        ..
-                    },
-                ) => {
+                (None, Event::Began { champion, metric, reference, .. }) => {
                     state = Some(Self::begin(*champion, metric.clone(), *reference));
                 }
                 (Some(state), event) => state.apply(event)?,
@@ -118,10 +110,7 @@ impl State {
             }
             (Phase::Deciding(..), Event::Promoted { at, from, to, .. }) => {
                 self.champion = *to;
-                self.probation = Some(Probation {
-                    predecessor: *from,
-                    since: *at,
-                });
+                self.probation = Some(Probation { predecessor: *from, since: *at });
                 self.phase = Phase::Watching;
             }
             (Phase::Deciding(..), Event::Kept { .. })

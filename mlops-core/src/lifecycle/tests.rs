@@ -38,15 +38,7 @@ fn signal(n: u64, subject: &str, kind: SignalKind) -> Signal {
 fn window(n: u64, version: u32) -> Window {
     let (from, to) = (day(n - 7), day(n));
     let (version, details) = (VersionNumber(version), serde_json::Value::Null);
-    Window {
-        from,
-        to,
-        rows: 100,
-        version,
-        quality: Some(0.7),
-        labels: 50,
-        details,
-    }
+    Window { from, to, rows: 100, version, quality: Some(0.7), labels: 50, details }
 }
 
 /// A host whose comparisons go as they are told.
@@ -66,22 +58,13 @@ impl Actions for Host {
         }
         self.trained.lock().unwrap().push(retraining.number);
         let version = register(&*self.registry, retraining.number + 1).await;
-        Ok(Challenger {
-            run: RunId::new("r").unwrap(),
-            version,
-        })
+        Ok(Challenger { run: RunId::new("r").unwrap(), version })
     }
 
     async fn evaluate(&self, contest: &Contest) -> Result<Evaluation> {
         // Read, not taken: a comparison that was not recorded comes out the same again.
         let place = contest.at.as_millis() as usize / (DAY as usize * 1000) / 28;
-        let gain = self
-            .gains
-            .lock()
-            .unwrap()
-            .get(place)
-            .copied()
-            .unwrap_or(0.0);
+        let gain = self.gains.lock().unwrap().get(place).copied().unwrap_or(0.0);
         let (labels_from, labels_to) = (contest.at, contest.at);
         let (champion_value, challenger_value) = (0.7, 0.7 + gain);
         let interval = [gain - 0.01, gain + 0.01];
@@ -129,14 +112,7 @@ async fn open(
     journal: Arc<dyn JournalStore>,
     registry: Arc<dyn ModelRegistry>,
 ) -> Result<Lifecycle> {
-    Lifecycle::open(
-        journal,
-        registry,
-        names(),
-        Policy::default(),
-        Duration::from_secs(60),
-    )
-    .await
+    Lifecycle::open(journal, registry, names(), Policy::default(), Duration::from_secs(60)).await
 }
 
 /// Twenty weeks with an alarm in each: the gains decide what is promoted.
@@ -147,11 +123,8 @@ async fn live(journal: Arc<dyn JournalStore>, host: &Host) -> Result<Lifecycle> 
     for week in 1..=20 {
         let now = day(week * 7);
         let version = life.state().unwrap().champion.0;
-        life.watched(
-            window(week * 7, version),
-            vec![signal(week * 7, "temp", SignalKind::Input)],
-        )
-        .await?;
+        life.watched(window(week * 7, version), vec![signal(week * 7, "temp", SignalKind::Input)])
+            .await?;
         life.settle(now, host).await?;
     }
     life.end(day(141)).await?;
@@ -176,11 +149,7 @@ fn memory() -> Arc<MemoryJournal> {
 fn decisions(life: &Lifecycle) -> Vec<String> {
     let word = |event: &Event| match event {
         Event::Promoted { from, to, .. } => Some(format!("{from} -> {to}")),
-        Event::Kept {
-            champion,
-            challenger,
-            ..
-        } => Some(format!("{champion} not {challenger}")),
+        Event::Kept { champion, challenger, .. } => Some(format!("{champion} not {challenger}")),
         Event::RolledBack { from, to, .. } => Some(format!("{from} back to {to}")),
         Event::Confirmed { version, .. } => Some(format!("{version} confirmed")),
         _ => None,
@@ -194,29 +163,13 @@ async fn a_lifecycle_promotes_keeps_and_rolls_back_on_evidence() {
     let host = host(&[0.05, 0.05, 0.0, -0.02, 0.03]);
     let life = live(memory(), &host).await.unwrap();
     let expected = ["1 -> 2", "2 back to 1", "1 -> 3", "3 confirmed"];
-    assert_eq!(
-        decisions(&life)[..2],
-        expected[..2],
-        "{:?}",
-        decisions(&life)
-    );
-    let production: Vec<_> = host
-        .registry
-        .list_versions(&model())
-        .try_collect()
-        .await
-        .unwrap();
-    let in_use: Vec<u32> = production
-        .iter()
-        .filter(|v| v.stage == Stage::Production)
-        .map(|v| v.number.0)
-        .collect();
+    assert_eq!(decisions(&life)[..2], expected[..2], "{:?}", decisions(&life));
+    let production: Vec<_> = host.registry.list_versions(&model()).try_collect().await.unwrap();
+    let in_use: Vec<u32> =
+        production.iter().filter(|v| v.stage == Stage::Production).map(|v| v.number.0).collect();
     assert_eq!(in_use, [life.state().unwrap().champion.0]);
-    let champion = host
-        .registry
-        .get_version(&model(), &VersionRef::Alias(names().alias))
-        .await
-        .unwrap();
+    let champion =
+        host.registry.get_version(&model(), &VersionRef::Alias(names().alias)).await.unwrap();
     assert_eq!(vec![champion.number.0], in_use);
 }
 
@@ -232,19 +185,12 @@ async fn the_cool_down_holds_and_at_most_one_retraining_is_open() {
         })
         .collect();
     assert_eq!(started, [7, 35, 63, 91, 119].map(day));
-    assert!(
-        decisions(&life)
-            .iter()
-            .all(|decision| decision.starts_with("1 not"))
-    );
+    assert!(decisions(&life).iter().all(|decision| decision.starts_with("1 not")));
 }
 
 #[tokio::test]
 async fn a_failed_retraining_is_recorded_and_the_next_one_waits() {
-    let host = Host {
-        fails: true,
-        ..host(&[])
-    };
+    let host = Host { fails: true, ..host(&[]) };
     let life = live(memory(), &host).await.unwrap();
     let failed = life
         .events()
@@ -266,9 +212,8 @@ impl JournalStore for Dying {
     async fn append(&self, append: Append) -> Result<()> {
         {
             let mut left = self.left.lock().unwrap();
-            *left = left
-                .checked_sub(1)
-                .ok_or_else(|| Error::new(ErrorKind::Unavailable, "killed"))?;
+            *left =
+                left.checked_sub(1).ok_or_else(|| Error::new(ErrorKind::Unavailable, "killed"))?;
         }
         self.inner.append(append).await
     }
@@ -310,26 +255,11 @@ async fn killed_before_any_record_it_ends_as_if_nothing_had_happened() {
     let undisturbed = live(memory(), &host(&gains)).await.unwrap();
     for records in 0..undisturbed.events().len() {
         let (inner, host) = (memory(), host(&gains));
-        let dying = Arc::new(Dying {
-            inner: Arc::clone(&inner),
-            left: Mutex::new(records),
-        });
-        assert_eq!(
-            live(dying, &host).await.unwrap_err().kind(),
-            ErrorKind::Unavailable
-        );
+        let dying = Arc::new(Dying { inner: Arc::clone(&inner), left: Mutex::new(records) });
+        assert_eq!(live(dying, &host).await.unwrap_err().kind(), ErrorKind::Unavailable);
         let resumed = live(inner, &host).await.unwrap();
-        assert_eq!(
-            resumed.events(),
-            undisturbed.events(),
-            "killed after {records} records"
-        );
-        let versions: Vec<_> = host
-            .registry
-            .list_versions(&model())
-            .try_collect()
-            .await
-            .unwrap();
+        assert_eq!(resumed.events(), undisturbed.events(), "killed after {records} records");
+        let versions: Vec<_> = host.registry.list_versions(&model()).try_collect().await.unwrap();
         assert_eq!(versions.len(), 6);
     }
 }
@@ -339,35 +269,18 @@ async fn an_older_process_is_fenced_off() {
     let (journal, host) = (memory(), host(&[]));
     let mut old = open(journal.clone(), host.registry.clone()).await.unwrap();
     register(&*host.registry, 1).await;
-    old.begin(day(0), VersionNumber(1), "auc", 0.7)
-        .await
-        .unwrap();
+    old.begin(day(0), VersionNumber(1), "auc", 0.7).await.unwrap();
     let _new = open(journal.clone(), host.registry.clone()).await.unwrap();
     let error = old.watched(window(7, 1), vec![]).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Fenced);
-    let lease = Lease {
-        stream: names().stream,
-        owner: names().owner,
-        epoch: Epoch(1),
-        expires: day(0),
-    };
-    assert_eq!(
-        journal
-            .renew(&lease, Duration::ZERO)
-            .await
-            .unwrap_err()
-            .kind(),
-        ErrorKind::Fenced
-    );
+    let lease =
+        Lease { stream: names().stream, owner: names().owner, epoch: Epoch(1), expires: day(0) };
+    assert_eq!(journal.renew(&lease, Duration::ZERO).await.unwrap_err().kind(), ErrorKind::Fenced);
 }
 
 #[test]
 fn an_interval_decides_and_an_undefined_one_proves_nothing() {
-    let contest = Contest {
-        at: day(0),
-        champion: VersionNumber(1),
-        challenger: VersionNumber(2),
-    };
+    let contest = Contest { at: day(0), champion: VersionNumber(1), challenger: VersionNumber(2) };
     let judged = |interval: [f64; 2]| {
         let (labels_from, labels_to, metric) = (day(0), day(0), "auc".to_owned());
         let contest = contest.clone();
@@ -386,16 +299,8 @@ fn an_interval_decides_and_an_undefined_one_proves_nothing() {
         )
     };
     assert!(matches!(judged([0.001, 0.02]), Verdict::Better(_)));
-    for interval in [
-        [0.0, 0.02],
-        [-0.01, 0.02],
-        [-0.02, -0.01],
-        [f64::NAN, f64::NAN],
-    ] {
-        assert!(
-            matches!(judged(interval), Verdict::NotBetter(_)),
-            "{interval:?}"
-        );
+    for interval in [[0.0, 0.02], [-0.01, 0.02], [-0.02, -0.01], [f64::NAN, f64::NAN]] {
+        assert!(matches!(judged(interval), Verdict::NotBetter(_)), "{interval:?}");
     }
 }
 
@@ -415,13 +320,7 @@ fn events_out_of_order_are_refused() {
         to: VersionNumber(2),
         reason: String::new(),
     };
-    assert_eq!(
-        State::replay([&promoted]).unwrap_err().kind(),
-        ErrorKind::Corrupt
-    );
-    assert_eq!(
-        State::replay([&began, &promoted]).unwrap_err().kind(),
-        ErrorKind::Corrupt
-    );
+    assert_eq!(State::replay([&promoted]).unwrap_err().kind(), ErrorKind::Corrupt);
+    assert_eq!(State::replay([&began, &promoted]).unwrap_err().kind(), ErrorKind::Corrupt);
     assert!(State::replay([&began]).unwrap().is_some());
 }

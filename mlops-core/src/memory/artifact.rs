@@ -33,24 +33,14 @@ impl MemoryArtifacts {
                 std::fs::read(&path).map_err(|source| Error::io("read a file", &path, source))?
             }
         };
-        let blob = Blob {
-            digest: Digest::of(&bytes),
-            size: bytes.len() as u64,
-        };
-        lock(&self.state)
-            .content
-            .entry(blob.digest)
-            .or_insert_with(|| Arc::new(bytes));
+        let blob = Blob { digest: Digest::of(&bytes), size: bytes.len() as u64 };
+        lock(&self.state).content.entry(blob.digest).or_insert_with(|| Arc::new(bytes));
         Ok(blob)
     }
 
     fn content(&self, digest: &Digest) -> Result<Arc<Vec<u8>>> {
         let state = lock(&self.state);
-        state
-            .content
-            .get(digest)
-            .cloned()
-            .ok_or_else(|| Error::not_found("object", digest))
+        state.content.get(digest).cloned().ok_or_else(|| Error::not_found("object", digest))
     }
 }
 
@@ -59,10 +49,7 @@ impl ArtifactStore for MemoryArtifacts {
     async fn put(&self, path: &ArtifactPath, body: Body) -> Result<Artifact> {
         let blob = self.keep(body)?;
         lock(&self.state).paths.insert(path.clone(), blob);
-        Ok(Artifact {
-            path: path.clone(),
-            blob,
-        })
+        Ok(Artifact { path: path.clone(), blob })
     }
 
     async fn get(&self, path: &ArtifactPath, range: Option<Range<u64>>) -> Result<Vec<u8>> {
@@ -74,14 +61,8 @@ impl ArtifactStore for MemoryArtifacts {
 
     async fn head(&self, path: &ArtifactPath) -> Result<Artifact> {
         let state = lock(&self.state);
-        let blob = *state
-            .paths
-            .get(path)
-            .ok_or_else(|| Error::not_found("artifact", path))?;
-        Ok(Artifact {
-            path: path.clone(),
-            blob,
-        })
+        let blob = *state.paths.get(path).ok_or_else(|| Error::not_found("artifact", path))?;
+        Ok(Artifact { path: path.clone(), blob })
     }
 
     fn list(&self, prefix: Option<&ArtifactPath>) -> BoxStream<'static, Result<Artifact>> {
@@ -89,10 +70,7 @@ impl ArtifactStore for MemoryArtifacts {
         let under = |path: &ArtifactPath| prefix.is_none_or(|prefix| path.is_under(prefix));
         let found = state.paths.iter().filter(|(path, _)| under(path));
         snapshot(Ok(found
-            .map(|(path, blob)| Artifact {
-                path: path.clone(),
-                blob: *blob,
-            })
+            .map(|(path, blob)| Artifact { path: path.clone(), blob: *blob })
             .collect()))
     }
 

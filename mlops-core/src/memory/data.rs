@@ -22,10 +22,7 @@ impl MemoryData {
     /// An empty store whose time is `clock`'s.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self {
-            clock,
-            versions: Mutex::default(),
-        }
+        Self { clock, versions: Mutex::default() }
     }
 }
 
@@ -37,9 +34,8 @@ impl DataVersionStore for MemoryData {
             self.get(parent).await?;
         }
         let mut versions = lock(&self.versions);
-        let known = versions
-            .iter()
-            .find(|(version, _)| version.id == id && version.dataset == new.dataset);
+        let known =
+            versions.iter().find(|(version, _)| version.id == id && version.dataset == new.dataset);
         if let Some((known, _)) = known {
             return Ok(known.clone());
         }

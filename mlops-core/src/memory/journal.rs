@@ -31,10 +31,7 @@ impl MemoryJournal {
     /// An empty store whose time is `clock`'s.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self {
-            clock,
-            streams: Mutex::default(),
-        }
+        Self { clock, streams: Mutex::default() }
     }
 }
 
@@ -52,11 +49,7 @@ impl Stream {
             Some(Epoch(epoch)) => epoch == self.epoch,
             None => self.held.as_ref().is_none_or(|lease| lease.expires <= now),
         };
-        if allowed {
-            Ok(())
-        } else {
-            Err(fenced(&append.stream, append.epoch, self.epoch))
-        }
+        if allowed { Ok(()) } else { Err(fenced(&append.stream, append.epoch, self.epoch)) }
     }
 }
 
@@ -84,35 +77,19 @@ impl JournalStore for MemoryJournal {
                 ),
             ));
         }
-        let recorded = Recorded {
-            sequence: next,
-            at: now,
-            entry: append.entry,
-        };
-        streams
-            .entry(append.stream)
-            .or_default()
-            .entries
-            .push(recorded);
+        let recorded = Recorded { sequence: next, at: now, entry: append.entry };
+        streams.entry(append.stream).or_default().entries.push(recorded);
         Ok(())
     }
 
     fn read(&self, stream: &StreamName, from: u64) -> BoxStream<'static, Result<Recorded>> {
         let streams = lock(&self.streams);
-        let entries = streams
-            .get(stream)
-            .map_or(&[][..], |stream| &stream.entries);
-        snapshot(Ok(entries
-            .iter()
-            .filter(|entry| entry.sequence >= from)
-            .cloned()
-            .collect()))
+        let entries = streams.get(stream).map_or(&[][..], |stream| &stream.entries);
+        snapshot(Ok(entries.iter().filter(|entry| entry.sequence >= from).cloned().collect()))
     }
 
     async fn last(&self, stream: &StreamName) -> Result<Option<Recorded>> {
-        Ok(lock(&self.streams)
-            .get(stream)
-            .and_then(|stream| stream.entries.last().cloned()))
+        Ok(lock(&self.streams).get(stream).and_then(|stream| stream.entries.last().cloned()))
     }
 
     fn streams(&self, prefix: Option<&StreamName>) -> BoxStream<'static, Result<StreamName>> {
@@ -124,9 +101,8 @@ impl JournalStore for MemoryJournal {
                 rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
             }
         };
-        let written = streams
-            .iter()
-            .filter(|(name, stream)| under(name) && !stream.entries.is_empty());
+        let written =
+            streams.iter().filter(|(name, stream)| under(name) && !stream.entries.is_empty());
         snapshot(Ok(written.map(|(name, _)| name.clone()).collect()))
     }
 
@@ -139,10 +115,8 @@ impl JournalStore for MemoryJournal {
         let mut streams = lock(&self.streams);
         let now = self.clock.now();
         let held = streams.entry(stream.clone()).or_default();
-        if let Some(lease) = held
-            .held
-            .as_ref()
-            .filter(|lease| lease.expires > now && lease.owner != *owner)
+        if let Some(lease) =
+            held.held.as_ref().filter(|lease| lease.expires > now && lease.owner != *owner)
         {
             return Err(Error::new(
                 ErrorKind::Conflict,
@@ -154,12 +128,7 @@ impl JournalStore for MemoryJournal {
         }
         held.epoch += 1;
         let (owner, expires) = (owner.clone(), now.saturating_add(ttl));
-        let lease = Lease {
-            stream: stream.clone(),
-            owner,
-            epoch: Epoch(held.epoch),
-            expires,
-        };
+        let lease = Lease { stream: stream.clone(), owner, epoch: Epoch(held.epoch), expires };
         held.held = Some(lease.clone());
         Ok(lease)
     }
@@ -169,11 +138,7 @@ impl JournalStore for MemoryJournal {
         let expires = self.clock.now().saturating_add(ttl);
         let stream = streams.entry(lease.stream.clone()).or_default();
         let current = stream.epoch;
-        match stream
-            .held
-            .as_mut()
-            .filter(|held| held.epoch == lease.epoch)
-        {
+        match stream.held.as_mut().filter(|held| held.epoch == lease.epoch) {
             Some(held) => {
                 held.expires = expires;
                 Ok(held.clone())

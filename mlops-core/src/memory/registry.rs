@@ -33,30 +33,21 @@ impl MemoryRegistry {
     /// An empty registry whose time is `clock`'s.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self {
-            clock,
-            models: Mutex::default(),
-        }
+        Self { clock, models: Mutex::default() }
     }
 
     fn with<T>(&self, name: &ModelName, f: impl FnOnce(&mut Held) -> Result<T>) -> Result<T> {
         let mut models = lock(&self.models);
-        f(models
-            .get_mut(name)
-            .ok_or_else(|| Error::not_found("model", name))?)
+        f(models.get_mut(name).ok_or_else(|| Error::not_found("model", name))?)
     }
 }
 
 impl Held {
     fn version(&mut self, number: VersionNumber) -> Result<&mut ModelVersion> {
-        let place = usize::try_from(number.0)
-            .ok()
-            .and_then(|n| n.checked_sub(1));
+        let place = usize::try_from(number.0).ok().and_then(|n| n.checked_sub(1));
         let name = format!("{}/{number}", self.model.name);
         let found = place.and_then(|place| self.versions.get_mut(place));
-        found
-            .map(|(_, version)| version)
-            .ok_or_else(|| Error::not_found("model version", name))
+        found.map(|(_, version)| version).ok_or_else(|| Error::not_found("model version", name))
     }
 
     fn note(&mut self, at: Timestamp, by: &str, reason: &str, event: AuditEvent) {
@@ -124,11 +115,7 @@ impl Held {
             Some(next) => self.model.aliases.insert(change.alias.clone(), next),
             None => self.model.aliases.remove(&change.alias),
         };
-        let event = AuditEvent::AliasChanged {
-            alias: change.alias,
-            from: held,
-            to: change.next,
-        };
+        let event = AuditEvent::AliasChanged { alias: change.alias, from: held, to: change.next };
         self.note(at, &change.by, &change.reason, event);
         Ok(())
     }
@@ -182,14 +169,7 @@ impl ModelRegistry for MemoryRegistry {
             created: self.clock.now(),
             aliases: BTreeMap::new(),
         };
-        models.insert(
-            name,
-            Held {
-                model: model.clone(),
-                versions: Vec::new(),
-                audit: Vec::new(),
-            },
-        );
+        models.insert(name, Held { model: model.clone(), versions: Vec::new(), audit: Vec::new() });
         Ok(model)
     }
 
@@ -198,10 +178,7 @@ impl ModelRegistry for MemoryRegistry {
     }
 
     fn list_models(&self) -> BoxStream<'static, Result<Model>> {
-        snapshot(Ok(lock(&self.models)
-            .values()
-            .map(|held| held.model.clone())
-            .collect()))
+        snapshot(Ok(lock(&self.models).values().map(|held| held.model.clone()).collect()))
     }
 
     async fn create_version(&self, new: NewVersion) -> Result<ModelVersion> {
@@ -225,11 +202,7 @@ impl ModelRegistry for MemoryRegistry {
 
     fn list_versions(&self, model: &ModelName) -> BoxStream<'static, Result<ModelVersion>> {
         snapshot(self.with(model, |held| {
-            Ok(held
-                .versions
-                .iter()
-                .map(|(_, version)| version.clone())
-                .collect())
+            Ok(held.versions.iter().map(|(_, version)| version.clone()).collect())
         }))
     }
 

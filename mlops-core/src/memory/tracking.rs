@@ -44,34 +44,22 @@ impl MemoryTracking {
     /// An empty store whose time is `clock`'s.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self {
-            clock,
-            state: Mutex::default(),
-        }
+        Self { clock, state: Mutex::default() }
     }
 }
 
 impl State {
     fn experiment(&mut self, id: &ExperimentId) -> Result<&mut Experiment> {
-        let found = self
-            .experiments
-            .iter_mut()
-            .find(|experiment| experiment.id == *id);
+        let found = self.experiments.iter_mut().find(|experiment| experiment.id == *id);
         found.ok_or_else(|| Error::not_found("experiment", id))
     }
 
     fn run(&mut self, id: &RunId) -> Result<&mut Held> {
-        self.runs
-            .get_mut(id)
-            .ok_or_else(|| Error::not_found("run", id))
+        self.runs.get_mut(id).ok_or_else(|| Error::not_found("run", id))
     }
 
     fn name_is_free(&self, name: &ExperimentName) -> Result<()> {
-        match self
-            .experiments
-            .iter()
-            .find(|experiment| experiment.name == *name)
-        {
+        match self.experiments.iter().find(|experiment| experiment.name == *name) {
             Some(taken) => Err(Error::new(
                 ErrorKind::AlreadyExists,
                 format!("an experiment has this name: name={name} id={}", taken.id),
@@ -82,11 +70,7 @@ impl State {
 
     fn set_lifecycle(&mut self, id: &ExperimentId, lifecycle: Lifecycle) -> Result<()> {
         self.experiment(id)?.lifecycle = lifecycle;
-        for held in self
-            .runs
-            .values_mut()
-            .filter(|held| held.run.experiment == *id)
-        {
+        for held in self.runs.values_mut().filter(|held| held.run.experiment == *id) {
             match (lifecycle, held.run.lifecycle) {
                 (Lifecycle::Deleted, Lifecycle::Active) => {
                     held.run.lifecycle = Lifecycle::Deleted;
@@ -109,25 +93,13 @@ impl State {
         let wanted = |run: &&Run| {
             query.lifecycle.admits(run.lifecycle)
                 && (query.experiments.is_empty() || query.experiments.contains(&run.experiment))
-                && query
-                    .filter
-                    .as_ref()
-                    .is_none_or(|filter| filter.matches(run))
+                && query.filter.as_ref().is_none_or(|filter| filter.matches(run))
         };
-        let mut found: Vec<Run> = self
-            .runs
-            .values()
-            .map(|held| &held.run)
-            .filter(wanted)
-            .cloned()
-            .collect();
+        let mut found: Vec<Run> =
+            self.runs.values().map(|held| &held.run).filter(wanted).cloned().collect();
         found.sort_by(|a, b| order_runs(a, b, &query.order));
         if let Some(after) = &query.after {
-            let cursor = &self
-                .runs
-                .get(after)
-                .ok_or_else(|| Error::not_found("run", after))?
-                .run;
+            let cursor = &self.runs.get(after).ok_or_else(|| Error::not_found("run", after))?.run;
             found.retain(|run| order_runs(run, cursor, &query.order).is_gt());
         }
         found.truncate(query.limit.unwrap_or(usize::MAX));
@@ -136,10 +108,7 @@ impl State {
 }
 
 fn deleted(what: &str, id: impl std::fmt::Display) -> Error {
-    Error::new(
-        ErrorKind::Conflict,
-        format!("{what} is deleted, restore it first: id={id}"),
-    )
+    Error::new(ErrorKind::Conflict, format!("{what} is deleted, restore it first: id={id}"))
 }
 
 fn run_from(new: NewRun) -> Run {
@@ -197,13 +166,8 @@ impl TrackingStore for MemoryTracking {
         match which {
             ExperimentRef::Id(id) => state.experiment(id).map(|found| found.clone()),
             ExperimentRef::Name(name) => {
-                let found = state
-                    .experiments
-                    .iter()
-                    .find(|experiment| experiment.name == *name);
-                found
-                    .cloned()
-                    .ok_or_else(|| Error::not_found("experiment", name))
+                let found = state.experiments.iter().find(|experiment| experiment.name == *name);
+                found.cloned().ok_or_else(|| Error::not_found("experiment", name))
             }
         }
     }
@@ -217,13 +181,9 @@ impl TrackingStore for MemoryTracking {
                 None => return snapshot(Err(Error::not_found("experiment", after))),
             },
         };
-        let wanted = state.experiments[start..]
-            .iter()
-            .filter(|e| list.lifecycle.admits(e.lifecycle));
-        snapshot(Ok(wanted
-            .take(list.limit.unwrap_or(usize::MAX))
-            .cloned()
-            .collect()))
+        let wanted =
+            state.experiments[start..].iter().filter(|e| list.lifecycle.admits(e.lifecycle));
+        snapshot(Ok(wanted.take(list.limit.unwrap_or(usize::MAX)).cloned().collect()))
     }
 
     async fn update_experiment(
@@ -362,10 +322,7 @@ impl TrackingStore for MemoryTracking {
             };
             let all = held.history.get(&query.key).map_or(&[][..], Vec::as_slice);
             let thin = downsample(all, query.max_points.unwrap_or(usize::MAX));
-            points.extend(thin.into_iter().map(|point| HistoryPoint {
-                run: id.clone(),
-                point,
-            }));
+            points.extend(thin.into_iter().map(|point| HistoryPoint { run: id.clone(), point }));
         }
         snapshot(Ok(points))
     }

@@ -46,10 +46,9 @@ impl Job {
             Err(error) if error.kind() == ErrorKind::Cancelled => {
                 StepState::Blocked { by: error.chain() }
             }
-            Err(error) => StepState::Failed {
-                error: error.chain(),
-                kind: error.kind().word().to_owned(),
-            },
+            Err(error) => {
+                StepState::Failed { error: error.chain(), kind: error.kind().word().to_owned() }
+            }
         };
         report
     }
@@ -102,16 +101,8 @@ impl Job {
                 Err(error) => error,
             };
             let (step, attempt) = (self.step.name.clone(), *attempts);
-            self.tell(Event::AttemptFailed {
-                step,
-                attempt,
-                error: error.chain(),
-            })
-            .await;
-            let Some(pause) = pauses
-                .next()
-                .filter(|_| error.kind() != ErrorKind::Cancelled)
-            else {
+            self.tell(Event::AttemptFailed { step, attempt, error: error.chain() }).await;
+            let Some(pause) = pauses.next().filter(|_| error.kind() != ErrorKind::Cancelled) else {
                 return Err(error);
             };
             tokio::select! {
@@ -123,8 +114,7 @@ impl Job {
 
     async fn try_once(&self, key: KeyDigest, attempt: u32) -> Result<Outputs> {
         let step = self.step.name.clone();
-        self.tell(Event::AttemptStarted { step, key, attempt })
-            .await;
+        self.tell(Event::AttemptStarted { step, key, attempt }).await;
         let context = Arc::new(self.open_folder(key, attempt).await?);
         let outcome = match self.act(&context).await {
             Ok(()) => self.publish(&context).await,
@@ -156,10 +146,7 @@ impl Job {
                 let spawned = |group| {
                     // Bounded by the channel: a full one only loses the chance to end the group later.
                     self.events
-                        .try_send(Event::Spawned {
-                            step: self.step.name.clone(),
-                            group,
-                        })
+                        .try_send(Event::Spawned { step: self.step.name.clone(), group })
                         .ok();
                 };
                 process::run(process, context, spawned, stop).await
@@ -188,10 +175,7 @@ impl Job {
                     ),
                 ));
             }
-            outputs.insert(
-                name.clone(),
-                self.content.put_content(Body::File(path)).await?,
-            );
+            outputs.insert(name.clone(), self.content.put_content(Body::File(path)).await?);
         }
         Ok(outputs)
     }
@@ -214,9 +198,7 @@ impl Job {
             made.map_err(|source| Error::io("create a folder", &folder, source))?;
         }
         for (name, blob) in &self.inputs {
-            self.content
-                .fetch_content(&blob.digest, &context.input(name.as_str())?)
-                .await?;
+            self.content.fetch_content(&blob.digest, &context.input(name.as_str())?).await?;
         }
         Ok(context)
     }
@@ -233,10 +215,7 @@ impl Job {
     }
 
     fn cancelled(&self) -> Error {
-        Error::new(
-            ErrorKind::Cancelled,
-            format!("the step was stopped: step={}", self.step.name),
-        )
+        Error::new(ErrorKind::Cancelled, format!("the step was stopped: step={}", self.step.name))
     }
 }
 

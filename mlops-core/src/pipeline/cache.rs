@@ -45,10 +45,7 @@ impl StepInputs {
         Ok(Self {
             code: code_of(step)?,
             params: step.params.clone(),
-            inputs: inputs
-                .iter()
-                .map(|(name, blob)| (name.clone(), blob.digest))
-                .collect(),
+            inputs: inputs.iter().map(|(name, blob)| (name.clone(), blob.digest)).collect(),
             outputs: step.outputs.iter().cloned().collect(),
         })
     }
@@ -61,11 +58,8 @@ impl StepInputs {
             ("params", Value::Map(self.params.clone())),
             ("outputs", Value::from(outputs)),
         ]);
-        let inputs: Vec<String> = self
-            .inputs
-            .iter()
-            .map(|(name, digest)| format!("{name}={digest}"))
-            .collect();
+        let inputs: Vec<String> =
+            self.inputs.iter().map(|(name, digest)| format!("{name}={digest}")).collect();
         step_key(&self.code, &content, &inputs)
     }
 }
@@ -111,17 +105,10 @@ pub(super) async fn look_up(
         return Ok(None);
     };
     let outputs: Outputs = serde_json::from_value(recorded.entry).map_err(|source| {
-        Error::new(
-            ErrorKind::Corrupt,
-            format!("cannot read a cache entry: key={key}"),
-        )
-        .with_source(source)
+        Error::new(ErrorKind::Corrupt, format!("cannot read a cache entry: key={key}"))
+            .with_source(source)
     })?;
-    Ok(if all_there(content, &outputs).await? {
-        Some(outputs)
-    } else {
-        None
-    })
+    Ok(if all_there(content, &outputs).await? { Some(outputs) } else { None })
 }
 
 /// Whether every output is in the content store.
@@ -178,15 +165,7 @@ async fn append_if_new<T: Serialize>(
         return Ok(());
     }
     let sequence = last.map_or(1, |last| last.sequence + 1);
-    match journal
-        .append(Append {
-            stream,
-            sequence,
-            epoch: None,
-            entry,
-        })
-        .await
-    {
+    match journal.append(Append { stream, sequence, epoch: None, entry }).await {
         Err(error) if error.kind() == ErrorKind::Conflict => Ok(()),
         done => done,
     }

@@ -40,13 +40,7 @@ impl Command {
             return Err(Error::invalid("a command needs at least a program"));
         }
         let (files, variables) = Default::default();
-        Ok(Self {
-            argv,
-            folder: folder.into(),
-            files,
-            variables,
-            path: None,
-        })
+        Ok(Self { argv, folder: folder.into(), files, variables, path: None })
     }
 
     /// Declares a file of the command's code, relative to its folder: a script, a module, a lock file.
@@ -100,47 +94,31 @@ impl Command {
                 Value::from(Digest::of(&bytes).to_string()),
             );
         }
-        let variables = self
-            .variables
-            .iter()
-            .map(|(name, value)| (name.clone(), Value::from(value.clone())));
+        let variables =
+            self.variables.iter().map(|(name, value)| (name.clone(), Value::from(value.clone())));
         let content = Value::map([
             ("argv", Value::from(self.argv.clone())),
             ("files", Value::Map(files)),
             ("variables", Value::Map(variables.collect())),
         ]);
-        Ok(format!(
-            "command:{}",
-            digest(Label::Step, &content.canonical())
-        ))
+        Ok(format!("command:{}", digest(Label::Step, &content.canonical())))
     }
 
     /// The process to start for one try.
     pub(super) fn prepare(&self, context: &StepContext) -> Result<tokio::process::Command> {
-        let argv: Vec<String> = self
-            .argv
-            .iter()
-            .map(|arg| fill(arg, context))
-            .collect::<Result<_>>()?;
+        let argv: Vec<String> =
+            self.argv.iter().map(|arg| fill(arg, context)).collect::<Result<_>>()?;
         let program = self.find_program(&argv[0])?;
         let mut process = tokio::process::Command::new(program);
-        process
-            .args(&argv[1..])
-            .current_dir(&self.folder)
-            .env_clear()
-            .envs(&self.variables);
+        process.args(&argv[1..]).current_dir(&self.folder).env_clear().envs(&self.variables);
         process.envs(self.path.iter().map(|path| ("PATH", path)));
         for name in &context.inputs {
-            process.env(
-                variable_name("MLOPS_INPUT_", name.as_str()),
-                context.input(name.as_str())?,
-            );
+            process
+                .env(variable_name("MLOPS_INPUT_", name.as_str()), context.input(name.as_str())?);
         }
         for name in &context.outputs {
-            process.env(
-                variable_name("MLOPS_OUTPUT_", name.as_str()),
-                context.output(name.as_str())?,
-            );
+            process
+                .env(variable_name("MLOPS_OUTPUT_", name.as_str()), context.output(name.as_str())?);
         }
         for (name, value) in &context.params {
             process.env(variable_name("MLOPS_PARAM_", name), plain(value));
@@ -154,13 +132,8 @@ impl Command {
         let found = if program.contains('/') {
             Some(self.folder.join(program)).filter(|path| is_file(path))
         } else {
-            let path = self
-                .path
-                .as_deref()
-                .unwrap_or("/usr/local/bin:/usr/bin:/bin");
-            path.split(':')
-                .map(|folder| Path::new(folder).join(program))
-                .find(|path| is_file(path))
+            let path = self.path.as_deref().unwrap_or("/usr/local/bin:/usr/bin:/bin");
+            path.split(':').map(|folder| Path::new(folder).join(program)).find(|path| is_file(path))
         };
         found.ok_or_else(|| {
             Error::new(
@@ -173,21 +146,14 @@ impl Command {
 
 fn variable_name(prefix: &str, name: &str) -> String {
     let letter = |c: char| {
-        if c.is_ascii_alphanumeric() {
-            c.to_ascii_uppercase()
-        } else {
-            '_'
-        }
+        if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }
     };
-    name.chars()
-        .fold(prefix.to_owned(), |text, c| text + &letter(c).to_string())
+    name.chars().fold(prefix.to_owned(), |text, c| text + &letter(c).to_string())
 }
 
 /// A value as a program expects it on its command line: text bare, everything else as people write it.
 fn plain(value: &Value) -> String {
-    value
-        .as_text()
-        .map_or_else(|| value.to_string(), str::to_owned)
+    value.as_text().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 fn fill(argument: &str, context: &StepContext) -> Result<String> {

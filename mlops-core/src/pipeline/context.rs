@@ -101,10 +101,7 @@ impl StepContext {
             let known = names.join(", ");
             Error::new(
                 ErrorKind::NotFound,
-                format!(
-                    "param not found: step={} name={name} known={known}",
-                    self.step
-                ),
+                format!("param not found: step={} name={name} known={known}", self.step),
             )
         })
     }

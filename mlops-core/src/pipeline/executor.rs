@@ -67,14 +67,7 @@ impl ExecutorOptions {
     pub fn new(work_folder: impl Into<PathBuf>) -> Self {
         let (max_parallel, cache, observer) = (2, CachePolicy::Use, None);
         let (owner, lease) = ("executor".to_owned(), Duration::from_secs(30));
-        Self {
-            work_folder: work_folder.into(),
-            max_parallel,
-            cache,
-            owner,
-            lease,
-            observer,
-        }
+        Self { work_folder: work_folder.into(), max_parallel, cache, owner, lease, observer }
     }
 
     /// Sets how many steps may run at once; at least one.
@@ -122,20 +115,13 @@ impl Executor {
         journal: Arc<dyn JournalStore>,
         options: ExecutorOptions,
     ) -> Self {
-        Self {
-            content,
-            journal,
-            options,
-        }
+        Self { content, journal, options }
     }
 
     /// The same executor with other options.
     #[must_use]
     pub fn with_options(&self, options: ExecutorOptions) -> Self {
-        Self {
-            options,
-            ..self.clone()
-        }
+        Self { options, ..self.clone() }
     }
 
     /// Runs `plan` as `id`, or takes that run up where it stopped. A step that fails keeps those that
@@ -168,10 +154,7 @@ impl Executor {
         run.take_up(past).await?;
         run.finish_all().await?;
         let ok = PipelineRun::load(&*self.journal, plan.name(), id).await?;
-        Ok(PipelineRun {
-            resumed: run.resumed,
-            ..in_plan_order(ok, plan)
-        })
+        Ok(PipelineRun { resumed: run.resumed, ..in_plan_order(ok, plan) })
     }
 
     /// Stores the values that come from outside.
@@ -239,22 +222,12 @@ impl Running<'_> {
                 self.settle(step, report);
             }
         }
-        let steps = self
-            .plan
-            .steps()
-            .iter()
-            .map(|step| step.name.clone())
-            .collect();
+        let steps = self.plan.steps().iter().map(|step| step.name.clone()).collect();
         self.journal.record(&Event::Started { steps }).await
     }
 
     fn settle(&mut self, step: StepName, report: StepReport) {
-        self.values.extend(
-            report
-                .outputs
-                .iter()
-                .map(|(name, blob)| (name.clone(), *blob)),
-        );
+        self.values.extend(report.outputs.iter().map(|(name, blob)| (name.clone(), *blob)));
         self.reports.insert(step, report);
     }
 
@@ -297,10 +270,7 @@ impl Running<'_> {
 
     async fn record(&mut self, step: StepName, report: StepReport) -> Result<()> {
         self.journal
-            .record(&Event::StepDone {
-                step: step.clone(),
-                report: report.clone(),
-            })
+            .record(&Event::StepDone { step: step.clone(), report: report.clone() })
             .await?;
         self.tell(&Notice::Ended(&step, &report));
         self.settle(step, report);
@@ -329,8 +299,7 @@ impl Running<'_> {
             };
             match state {
                 Err(state) => {
-                    self.record(step.name.clone(), StepReport::without_run(state))
-                        .await?
+                    self.record(step.name.clone(), StepReport::without_run(state)).await?
                 }
                 Ok(()) if jobs.len() < self.executor.options.max_parallel => {
                     self.tell(&Notice::Begins(&step.name));
@@ -348,23 +317,17 @@ impl Running<'_> {
     /// `None` while a step must wait, `Ok` when it can run, `Err` with how it ends without running.
     fn hindrance(&self, step: &Step) -> Option<Result<(), StepState>> {
         if self.cancel.is_cancelled() {
-            return Some(Err(StepState::Blocked {
-                by: "cancelled".to_owned(),
-            }));
+            return Some(Err(StepState::Blocked { by: "cancelled".to_owned() }));
         }
         let mut ready = true;
         for need in self.plan.needs(step) {
             match self.reports.get(&need).map(|report| &report.state) {
                 Some(StepState::Ran | StepState::Cached) => {}
                 Some(StepState::Skipped { reason }) => {
-                    return Some(Err(StepState::Skipped {
-                        reason: reason.clone(),
-                    }));
+                    return Some(Err(StepState::Skipped { reason: reason.clone() }));
                 }
                 Some(StepState::Failed { .. } | StepState::Blocked { .. }) => {
-                    return Some(Err(StepState::Blocked {
-                        by: need.to_string(),
-                    }));
+                    return Some(Err(StepState::Blocked { by: need.to_string() }));
                 }
                 None => ready = false,
             }
@@ -376,21 +339,14 @@ impl Running<'_> {
     /// that was fenced off can't touch the files of its successor.
     fn folder(&self) -> PathBuf {
         let options = &self.executor.options;
-        options
-            .work_folder
-            .join(self.plan.name().as_str())
-            .join(self.id.as_str())
+        options.work_folder.join(self.plan.name().as_str()).join(self.id.as_str())
     }
 
     fn job(&self, step: &Step, events: &mpsc::Sender<Event>) -> Result<Job> {
         let input = |name: &ValueName| {
             let blob = self.values.get(name).copied();
-            let missing = || {
-                Error::new(
-                    ErrorKind::Internal,
-                    format!("a value is missing: value={name}"),
-                )
-            };
+            let missing =
+                || Error::new(ErrorKind::Internal, format!("a value is missing: value={name}"));
             Ok((name.clone(), blob.ok_or_else(missing)?))
         };
         let options = &self.executor.options;
@@ -401,10 +357,7 @@ impl Running<'_> {
             run: self.id.clone(),
             step: step.clone(),
             inputs: step.inputs.iter().map(input).collect::<Result<Outputs>>()?,
-            folder: self
-                .folder()
-                .join(self.journal.epoch().0.to_string())
-                .join(step.name.as_str()),
+            folder: self.folder().join(self.journal.epoch().0.to_string()).join(step.name.as_str()),
             policy: options.cache,
             cancel: self.cancel.clone(),
             events: events.clone(),

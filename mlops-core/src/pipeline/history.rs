@@ -109,13 +109,7 @@ pub struct StepReport {
 
 impl StepReport {
     pub(super) fn without_run(state: StepState) -> Self {
-        Self {
-            state,
-            key: None,
-            outputs: BTreeMap::new(),
-            attempts: 0,
-            seconds: 0.0,
-        }
+        Self { state, key: None, outputs: BTreeMap::new(), attempts: 0, seconds: 0.0 }
     }
 
     pub(super) fn is_done(&self) -> bool {
@@ -153,36 +147,25 @@ impl PipelineRun {
     /// How many steps ran.
     #[must_use]
     pub fn ran(&self) -> usize {
-        self.steps
-            .iter()
-            .filter(|(_, report)| report.state == StepState::Ran)
-            .count()
+        self.steps.iter().filter(|(_, report)| report.state == StepState::Ran).count()
     }
 
     /// How many steps came from the cache.
     #[must_use]
     pub fn cached(&self) -> usize {
-        self.steps
-            .iter()
-            .filter(|(_, report)| report.state == StepState::Cached)
-            .count()
+        self.steps.iter().filter(|(_, report)| report.state == StepState::Cached).count()
     }
 
     /// What became of a step.
     #[must_use]
     pub fn step(&self, name: &str) -> Option<&StepReport> {
-        self.steps
-            .iter()
-            .find(|(step, _)| step.as_str() == name)
-            .map(|(_, report)| report)
+        self.steps.iter().find(|(step, _)| step.as_str() == name).map(|(_, report)| report)
     }
 
     /// The content of a value that some step gave.
     #[must_use]
     pub fn output(&self, name: &str) -> Option<Blob> {
-        self.steps
-            .iter()
-            .find_map(|(_, report)| report.outputs.get(name).copied())
+        self.steps.iter().find_map(|(_, report)| report.outputs.get(name).copied())
     }
 
     /// This run, if it went well.
@@ -193,13 +176,10 @@ impl PipelineRun {
         if self.is_ok() {
             return Ok(self);
         }
-        let failed = self
-            .steps
-            .iter()
-            .find_map(|(step, report)| match &report.state {
-                StepState::Failed { error, kind } => Some((step, error, kind)),
-                _ => None,
-            });
+        let failed = self.steps.iter().find_map(|(step, report)| match &report.state {
+            StepState::Failed { error, kind } => Some((step, error, kind)),
+            _ => None,
+        });
         let (pipeline, id) = (&self.pipeline, &self.id);
         Err(match failed {
             Some((step, error, kind)) => {
@@ -267,16 +247,11 @@ pub fn run_stream(pipeline: &PipelineName, id: &PipelineRunId) -> Result<StreamN
 /// # Errors
 /// Those of the store.
 pub async fn pipeline_runs(store: &dyn JournalStore) -> Result<Vec<(PipelineName, PipelineRunId)>> {
-    let streams: Vec<StreamName> = store
-        .streams(Some(&StreamName::new("pipeline")?))
-        .try_collect()
-        .await?;
+    let streams: Vec<StreamName> =
+        store.streams(Some(&StreamName::new("pipeline")?)).try_collect().await?;
     let parse = |stream: &StreamName| {
         let mut parts = stream.as_str().split('/').skip(1);
-        Some((
-            PipelineName::new(parts.next()?).ok()?,
-            PipelineRunId::new(parts.next()?).ok()?,
-        ))
+        Some((PipelineName::new(parts.next()?).ok()?, PipelineRunId::new(parts.next()?).ok()?))
     };
     Ok(streams.iter().filter_map(parse).collect())
 }

@@ -76,10 +76,7 @@ impl Plan {
 
     /// The steps that a step needs.
     pub(super) fn needs(&self, step: &Step) -> BTreeSet<StepName> {
-        step.inputs
-            .iter()
-            .filter_map(|value| self.producers.get(value).cloned())
-            .collect()
+        step.inputs.iter().filter_map(|value| self.producers.get(value).cloned()).collect()
     }
 
     /// The graph section of a run key: the steps with their code, params and links.
@@ -93,20 +90,11 @@ impl Plan {
                 Some(producer) => StepInput::Step(producer.to_string()),
                 None => StepInput::Data(format!("input:{value}")),
             };
-            let links: BTreeMap<String, StepInput> = step
-                .inputs
-                .iter()
-                .map(link)
-                .map(|link| (format!("{link:?}"), link))
-                .collect();
+            let links: BTreeMap<String, StepInput> =
+                step.inputs.iter().map(link).map(|link| (format!("{link:?}"), link)).collect();
             let links: Vec<StepInput> = links.into_values().collect();
             let params = Value::Map(step.params.clone());
-            graph.add(
-                step.name.as_str(),
-                &super::cache::code_of(step)?,
-                &params,
-                &links,
-            )?;
+            graph.add(step.name.as_str(), &super::cache::code_of(step)?, &params, &links)?;
         }
         Ok(graph)
     }
@@ -119,9 +107,7 @@ impl PlanBuilder {
     /// `InvalidInput` for a bad name, or one that is there already.
     pub fn input(mut self, name: &str, input: PlanInput) -> Result<Self> {
         if self.inputs.insert(ValueName::new(name)?, input).is_some() {
-            return Err(Error::invalid(format!(
-                "the pipeline has this input twice: name={name}"
-            )));
+            return Err(Error::invalid(format!("the pipeline has this input twice: name={name}")));
         }
         Ok(self)
     }
@@ -149,22 +135,14 @@ impl PlanBuilder {
         let producers = find_producers(&self.steps, &self.inputs)?;
         check_inputs(&self.steps, &self.inputs, &producers)?;
         let steps = sort(self.steps, &producers)?;
-        Ok(Plan {
-            name: self.name,
-            inputs: self.inputs,
-            steps,
-            producers,
-        })
+        Ok(Plan { name: self.name, inputs: self.inputs, steps, producers })
     }
 }
 
 fn check_names(steps: &[Step]) -> Result<()> {
     let mut names = BTreeSet::new();
     match steps.iter().find(|step| !names.insert(&step.name)) {
-        Some(step) => Err(Error::invalid(format!(
-            "two steps have this name: step={}",
-            step.name
-        ))),
+        Some(step) => Err(Error::invalid(format!("two steps have this name: step={}", step.name))),
         None => Ok(()),
     }
 }
@@ -214,20 +192,15 @@ fn check_inputs(
 /// Kahn's algorithm, the smallest ready name first, so that the order is one and the same however
 /// the plan was put together.
 fn sort(steps: Vec<Step>, producers: &BTreeMap<ValueName, StepName>) -> Result<Vec<Step>> {
-    let mut waiting: BTreeMap<StepName, Step> = steps
-        .into_iter()
-        .map(|step| (step.name.clone(), step))
-        .collect();
+    let mut waiting: BTreeMap<StepName, Step> =
+        steps.into_iter().map(|step| (step.name.clone(), step)).collect();
     let mut sorted = Vec::with_capacity(waiting.len());
     while !waiting.is_empty() {
         let ready = |step: &Step| {
             let mut needs = step.inputs.iter().filter_map(|value| producers.get(value));
             needs.all(|producer| !waiting.contains_key(producer))
         };
-        let Some(name) = waiting
-            .values()
-            .find(|step| ready(step))
-            .map(|step| step.name.clone())
+        let Some(name) = waiting.values().find(|step| ready(step)).map(|step| step.name.clone())
         else {
             return Err(cycle(&waiting, producers));
         };
@@ -240,19 +213,13 @@ fn sort(steps: Vec<Step>, producers: &BTreeMap<ValueName, StepName>) -> Result<V
 fn cycle(waiting: &BTreeMap<StepName, Step>, producers: &BTreeMap<ValueName, StepName>) -> Error {
     let mut path: Vec<&StepName> = waiting.keys().take(1).collect();
     let next = |name: &StepName| {
-        let mut needs = waiting[name]
-            .inputs
-            .iter()
-            .filter_map(|value| producers.get(value));
+        let mut needs = waiting[name].inputs.iter().filter_map(|value| producers.get(value));
         needs.find(|producer| waiting.contains_key(*producer))
     };
     while let Some(step) = path.last().and_then(|name| next(name)) {
         if let Some(start) = path.iter().position(|seen| *seen == step) {
-            let mut names: Vec<&str> = path[start..]
-                .iter()
-                .rev()
-                .map(|name| name.as_str())
-                .collect();
+            let mut names: Vec<&str> =
+                path[start..].iter().rev().map(|name| name.as_str()).collect();
             names.insert(0, step.as_str());
             return Error::invalid(format!(
                 "the steps need each other in a circle: cycle={}",
@@ -261,8 +228,5 @@ fn cycle(waiting: &BTreeMap<StepName, Step>, producers: &BTreeMap<ValueName, Ste
         }
         path.push(step);
     }
-    Error::new(
-        ErrorKind::Internal,
-        "steps wait although no cycle is among them",
-    )
+    Error::new(ErrorKind::Internal, "steps wait although no cycle is among them")
 }

@@ -76,10 +76,7 @@ impl Executor {
         let mut planned = Vec::with_capacity(plan.steps().len());
         for step in plan.steps() {
             let decision = self.decide(plan, step, &mut values).await?;
-            planned.push(Planned {
-                step: step.name.clone(),
-                decision,
-            });
+            planned.push(Planned { step: step.name.clone(), decision });
         }
         Ok(planned)
     }
@@ -98,9 +95,7 @@ impl Executor {
             .filter_map(|value| plan.producer(value).cloned())
             .collect();
         if !after.is_empty() {
-            return Ok(Decision::Unknown {
-                after: after.into_iter().collect(),
-            });
+            return Ok(Decision::Unknown { after: after.into_iter().collect() });
         }
         let inputs = step
             .inputs
@@ -109,9 +104,7 @@ impl Executor {
             .collect();
         let made_of = StepInputs::of(step, &inputs)?;
         if self.options.cache != CachePolicy::Use {
-            return Ok(Decision::Run {
-                reasons: vec![Reason::Forced],
-            });
+            return Ok(Decision::Run { reasons: vec![Reason::Forced] });
         }
         if let Some(outputs) =
             cache::look_up(&*self.journal, &*self.content, &made_of.key()).await?
@@ -120,9 +113,7 @@ impl Executor {
             return Ok(Decision::Cached);
         }
         let before = cache::last_inputs(&*self.journal, plan.name(), &step.name).await?;
-        Ok(Decision::Run {
-            reasons: reasons(before.as_ref(), &made_of),
-        })
+        Ok(Decision::Run { reasons: reasons(before.as_ref(), &made_of) })
     }
 }
 
@@ -154,8 +145,5 @@ fn reasons(before: Option<&StepInputs>, now: &StepInputs) -> Vec<Reason> {
 
 fn changed<K: Ord + Clone, V: PartialEq>(before: &BTreeMap<K, V>, now: &BTreeMap<K, V>) -> Vec<K> {
     let keys: BTreeSet<&K> = before.keys().chain(now.keys()).collect();
-    keys.into_iter()
-        .filter(|key| before.get(*key) != now.get(*key))
-        .cloned()
-        .collect()
+    keys.into_iter().filter(|key| before.get(*key) != now.get(*key)).cloned().collect()
 }

@@ -28,10 +28,7 @@ pub struct Group {
 impl Group {
     fn of(id: u32) -> Self {
         let id = i32::try_from(id).unwrap_or(0);
-        Self {
-            id,
-            started: started(id).unwrap_or(0),
-        }
+        Self { id, started: started(id).unwrap_or(0) }
     }
 
     /// Kills a group that a dead executor has left behind. A group whose leader is gone, or is
@@ -46,12 +43,7 @@ impl Group {
 /// The start time of a process, field 22 of `/proc/<id>/stat`; the name before it may hold anything.
 fn started(id: i32) -> Option<u64> {
     let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
-    stat.rsplit_once(')')?
-        .1
-        .split_whitespace()
-        .nth(19)?
-        .parse()
-        .ok()
+    stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
 }
 
 fn signal(id: i32, signal: Signal) {
@@ -85,11 +77,7 @@ pub(super) async fn run(
     started: impl FnOnce(Group),
     stop: impl Future<Output = Error>,
 ) -> Result<()> {
-    command
-        .process_group(0)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().map_err(|source| {
         let message = format!("cannot start a command: step={}", context.step());
         Error::new(ErrorKind::Failed, message).with_source(source)
@@ -125,10 +113,7 @@ pub(super) async fn run(
     let step = context.step();
     Err(Error::new(
         ErrorKind::Failed,
-        format!(
-            "a command failed: step={step} {how} output={:?}",
-            tail.trim_end()
-        ),
+        format!("a command failed: step={step} {how} output={:?}", tail.trim_end()),
     ))
 }
 

@@ -47,11 +47,7 @@ pub struct RetryPolicy {
 impl Default for RetryPolicy {
     /// One try.
     fn default() -> Self {
-        Self {
-            attempts: 1,
-            first: Duration::from_secs(1),
-            cap: Duration::from_secs(60),
-        }
+        Self { attempts: 1, first: Duration::from_secs(1), cap: Duration::from_secs(60) }
     }
 }
 
@@ -89,17 +85,7 @@ impl Step {
         let (inputs, outputs, params) = Default::default();
         let name = StepName::new(name)?;
         let (code, timeout, when, retry) = (None, None, None, RetryPolicy::default());
-        Ok(Self {
-            name,
-            action,
-            inputs,
-            outputs,
-            params,
-            code,
-            retry,
-            timeout,
-            when,
-        })
+        Ok(Self { name, action, inputs, outputs, params, code, retry, timeout, when })
     }
 
     /// A step that computes; it runs on a thread for blocking work.
@@ -126,10 +112,7 @@ impl Step {
         F: Fn(Arc<StepContext>) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<()>> + Send + 'static,
     {
-        Self::new(
-            name,
-            Action::Asynchronous(Arc::new(move |context| Box::pin(run(context)))),
-        )
+        Self::new(name, Action::Asynchronous(Arc::new(move |context| Box::pin(run(context)))))
     }
 
     /// A step that runs a command in a process group of its own, which is ended as a whole when the
@@ -211,10 +194,7 @@ impl Step {
         reason: impl Into<String>,
         holds: impl Fn(&StepContext) -> Result<bool> + Send + Sync + 'static,
     ) -> Self {
-        self.when = Some(When {
-            reason: reason.into(),
-            holds: Arc::new(holds),
-        });
+        self.when = Some(When { reason: reason.into(), holds: Arc::new(holds) });
         self
     }
 

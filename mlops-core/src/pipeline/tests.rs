@@ -20,11 +20,7 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let journal = Arc::new(MemoryJournal::new(Arc::new(SystemClock)));
-        Self {
-            folder: tempfile::tempdir().unwrap(),
-            content: Arc::default(),
-            journal,
-        }
+        Self { folder: tempfile::tempdir().unwrap(), content: Arc::default(), journal }
     }
 
     fn options(&self) -> ExecutorOptions {
@@ -36,16 +32,11 @@ impl Bench {
     }
 
     async fn run(&self, plan: &Plan, id: &str) -> PipelineRun {
-        self.executor()
-            .run(plan, &id.parse().unwrap(), &Cancel::new())
-            .await
-            .unwrap()
+        self.executor().run(plan, &id.parse().unwrap(), &Cancel::new()).await.unwrap()
     }
 
     async fn text(&self, run: &PipelineRun, value: &str) -> String {
-        let blob = run
-            .output(value)
-            .unwrap_or_else(|| panic!("no {value} in {run:?}"));
+        let blob = run.output(value).unwrap_or_else(|| panic!("no {value} in {run:?}"));
         String::from_utf8(self.content.get_content(&blob.digest).await.unwrap()).unwrap()
     }
 
@@ -72,9 +63,7 @@ fn join(name: &str, inputs: &[&str], output: &str, count: &Arc<AtomicU32>) -> St
         context.write(&to, text + context.step().as_str())
     });
     let step = step.unwrap().code("1").output(output).unwrap();
-    inputs
-        .iter()
-        .fold(step, |step, name| step.input(name).unwrap())
+    inputs.iter().fold(step, |step, name| step.input(name).unwrap())
 }
 
 fn diamond(source: &str, count: &Arc<AtomicU32>) -> Plan {
@@ -94,26 +83,14 @@ fn diamond(source: &str, count: &Arc<AtomicU32>) -> Plan {
 fn a_plan_that_cannot_run_is_refused_with_the_names() {
     let count = Arc::default();
     let build = |steps: Vec<Step>| {
-        let builder = Plan::builder("p")
-            .unwrap()
-            .input("x", PlanInput::Bytes(vec![]))
-            .unwrap();
+        let builder = Plan::builder("p").unwrap().input("x", PlanInput::Bytes(vec![])).unwrap();
         steps.into_iter().fold(builder, PlanBuilder::step).build()
     };
     let cases: [(Vec<Step>, &[&str]); 6] = [
         (vec![], &["no steps"]),
-        (
-            vec![join("a", &["z"], "y", &count)],
-            &["a", "z", "nobody provides"],
-        ),
-        (
-            vec![join("a", &[], "y", &count), join("b", &[], "y", &count)],
-            &["y", "steps=a, b"],
-        ),
-        (
-            vec![join("a", &[], "y", &count), join("a", &[], "z", &count)],
-            &["two steps", "a"],
-        ),
+        (vec![join("a", &["z"], "y", &count)], &["a", "z", "nobody provides"]),
+        (vec![join("a", &[], "y", &count), join("b", &[], "y", &count)], &["y", "steps=a, b"]),
+        (vec![join("a", &[], "y", &count), join("a", &[], "z", &count)], &["two steps", "a"]),
         (vec![join("a", &[], "x", &count)], &["outside", "a", "x"]),
         (
             vec![
@@ -127,10 +104,7 @@ fn a_plan_that_cannot_run_is_refused_with_the_names() {
     for (steps, words) in cases {
         let error = build(steps).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidInput);
-        assert!(
-            words.iter().all(|word| error.to_string().contains(word)),
-            "{error}"
-        );
+        assert!(words.iter().all(|word| error.to_string().contains(word)), "{error}");
     }
 }
 
@@ -141,25 +115,14 @@ async fn the_same_content_runs_once_and_a_change_runs_what_it_reaches() {
     assert_eq!(bench.text(&first, "end").await, "xabxacd");
     assert_eq!((first.ran(), first.cached(), first.is_ok()), (4, 0, true));
     let again = bench.run(&diamond("x", &count), "2").await;
-    assert_eq!(
-        (again.ran(), again.cached(), count.load(Ordering::SeqCst)),
-        (0, 4, 4)
-    );
+    assert_eq!((again.ran(), again.cached(), count.load(Ordering::SeqCst)), (0, 4, 4));
     let other = bench.run(&diamond("y", &count), "3").await;
-    assert_eq!(
-        (other.ran(), bench.text(&other, "end").await),
-        (4, "yabyacd".to_owned())
-    );
+    assert_eq!((other.ran(), bench.text(&other, "end").await), (4, "yabyacd".to_owned()));
 
     let off = bench.options().with_cache(CachePolicy::Off);
     let id = "4".parse().unwrap();
     let plan = diamond("x", &count);
-    let fresh = bench
-        .executor()
-        .with_options(off)
-        .run(&plan, &id, &Cancel::new())
-        .await
-        .unwrap();
+    let fresh = bench.executor().with_options(off).run(&plan, &id, &Cancel::new()).await.unwrap();
     assert_eq!((fresh.ran(), fresh.output("end")), (4, first.output("end")));
 }
 
@@ -168,21 +131,14 @@ async fn a_preview_says_what_would_run_and_why() {
     let (bench, count) = (Bench::new(), Arc::default());
     let decisions = async |plan: &Plan| {
         let planned = bench.executor().preview(plan).await.unwrap();
-        planned
-            .into_iter()
-            .map(|p| (p.step.to_string(), p.decision))
-            .collect::<Vec<_>>()
+        planned.into_iter().map(|p| (p.step.to_string(), p.decision)).collect::<Vec<_>>()
     };
-    let run = |reason| Decision::Run {
-        reasons: vec![reason],
-    };
+    let run = |reason| Decision::Run { reasons: vec![reason] };
     let before = decisions(&diamond("x", &count)).await;
     assert_eq!(before[0], ("a".to_owned(), run(Reason::NeverRan)));
     assert_eq!(
         before[3].1,
-        Decision::Unknown {
-            after: vec!["b".parse().unwrap(), "c".parse().unwrap()]
-        }
+        Decision::Unknown { after: vec!["b".parse().unwrap(), "c".parse().unwrap()] }
     );
     bench.run(&diamond("x", &count), "1").await;
     assert!(
@@ -208,16 +164,10 @@ async fn a_preview_says_what_would_run_and_why() {
             .unwrap()
     };
     let changed = join("a", &["source"], "start", &count).code("2");
-    assert_eq!(
-        decisions(&one(changed)).await[0].1,
-        run(Reason::CodeChanged)
-    );
+    assert_eq!(decisions(&one(changed)).await[0].1, run(Reason::CodeChanged));
     let changed = join("a", &["source"], "start", &count).param("rounds", 3);
     let names = vec!["rounds".to_owned()];
-    assert_eq!(
-        decisions(&one(changed)).await[0].1,
-        run(Reason::ParamsChanged { names })
-    );
+    assert_eq!(decisions(&one(changed)).await[0].1, run(Reason::ParamsChanged { names }));
 }
 
 #[tokio::test]
@@ -225,15 +175,9 @@ async fn a_failure_blocks_what_needs_it_and_nothing_else() {
     let (bench, count) = (Bench::new(), Arc::default());
     let broken = Step::blocking("bad", |_| Err(Error::new(ErrorKind::Failed, "no luck"))).unwrap();
     let panics = Step::blocking("panics", |_| panic!("boom")).unwrap();
-    let silent = Step::blocking("silent", |_| Ok(()))
-        .unwrap()
-        .output("never")
-        .unwrap();
+    let silent = Step::blocking("silent", |_| Ok(())).unwrap().output("never").unwrap();
     let plan = Plan::builder("p").unwrap();
-    let plan = plan
-        .step(broken.output("y").unwrap())
-        .step(panics)
-        .step(silent);
+    let plan = plan.step(broken.output("y").unwrap()).step(panics).step(silent);
     let plan = plan
         .step(join("after", &["y"], "z", &count))
         .step(join("free", &[], "w", &count))
@@ -246,20 +190,10 @@ async fn a_failure_blocks_what_needs_it_and_nothing_else() {
         matches!(state("panics"), StepState::Failed { error, .. } if error.contains("panicked"))
     );
     assert!(matches!(state("silent"), StepState::Failed { error, .. } if error.contains("never")));
-    assert_eq!(
-        state("after"),
-        StepState::Blocked {
-            by: "bad".to_owned()
-        }
-    );
+    assert_eq!(state("after"), StepState::Blocked { by: "bad".to_owned() });
     assert_eq!(state("free"), StepState::Ran);
     assert!(!run.is_ok());
-    assert!(
-        run.into_result()
-            .unwrap_err()
-            .to_string()
-            .contains("step=bad error=no luck")
-    );
+    assert!(run.into_result().unwrap_err().to_string().contains("step=bad error=no luck"));
 }
 
 #[tokio::test]
@@ -275,11 +209,8 @@ async fn a_step_is_retried_as_often_as_it_says_with_one_key() {
             context.write("y", "ok")
         }
     });
-    let quick = RetryPolicy {
-        attempts: 3,
-        first: Duration::from_millis(1),
-        cap: Duration::from_millis(2),
-    };
+    let quick =
+        RetryPolicy { attempts: 3, first: Duration::from_millis(1), cap: Duration::from_millis(2) };
     let plan = Plan::builder("p")
         .unwrap()
         .step(flaky.unwrap().output("y").unwrap().retry(quick))
@@ -299,20 +230,12 @@ async fn a_condition_skips_a_step_and_what_needs_it() {
         let input = PlanInput::Bytes(source.as_bytes().to_vec());
         let guarded = join("guarded", &["source"], "y", &count).when("the source is big", is_big);
         let plan = Plan::builder("p").unwrap().input("source", input).unwrap();
-        plan.step(guarded)
-            .step(join("after", &["y"], "z", &count))
-            .build()
-            .unwrap()
+        plan.step(guarded).step(join("after", &["y"], "z", &count)).build().unwrap()
     };
     let small = bench.run(&plan("abc"), "1").await;
-    let skipped = StepState::Skipped {
-        reason: "the source is big".to_owned(),
-    };
+    let skipped = StepState::Skipped { reason: "the source is big".to_owned() };
     assert_eq!(
-        (
-            &small.step("guarded").unwrap().state,
-            &small.step("after").unwrap().state
-        ),
+        (&small.step("guarded").unwrap().state, &small.step("after").unwrap().state),
         (&skipped, &skipped)
     );
     assert!(small.is_ok());
@@ -329,35 +252,17 @@ async fn a_command_reads_and_writes_its_files_and_its_declared_files_are_its_cod
         )
     };
     let plan = || {
-        let argv = [
-            "sh",
-            "greet.sh",
-            "{input:name}",
-            "{output:greeting}",
-            "{output:env}",
-        ];
-        let command = Command::new(bench.folder.path(), argv)
-            .unwrap()
-            .file("greet.sh");
+        let argv = ["sh", "greet.sh", "{input:name}", "{output:greeting}", "{output:env}"];
+        let command = Command::new(bench.folder.path(), argv).unwrap().file("greet.sh");
         let command = command.allow(
             &["SEEN"],
             [("PATH", "/usr/bin:/bin"), ("SEEN", "1"), ("SECRET", "2")]
                 .map(|(a, b)| (a.to_owned(), b.to_owned())),
         );
-        let step = Step::command("greet", command)
-            .unwrap()
-            .input("name")
-            .unwrap();
-        let step = step
-            .output("greeting")
-            .unwrap()
-            .output("env")
-            .unwrap()
-            .param("level", 3);
-        let plan = Plan::builder("p")
-            .unwrap()
-            .input("name", PlanInput::Bytes(b"Ada".to_vec()))
-            .unwrap();
+        let step = Step::command("greet", command).unwrap().input("name").unwrap();
+        let step = step.output("greeting").unwrap().output("env").unwrap().param("level", 3);
+        let plan =
+            Plan::builder("p").unwrap().input("name", PlanInput::Bytes(b"Ada".to_vec())).unwrap();
         plan.step(step).build().unwrap()
     };
     script("hello");
@@ -370,10 +275,7 @@ async fn a_command_reads_and_writes_its_files_and_its_declared_files_are_its_cod
     );
     assert_eq!(bench.run(&plan(), "2").await.cached(), 1);
     script("hi");
-    assert_eq!(
-        bench.text(&bench.run(&plan(), "3").await, "greeting").await,
-        "hi Ada"
-    );
+    assert_eq!(bench.text(&bench.run(&plan(), "3").await, "greeting").await, "hi Ada");
 }
 
 #[tokio::test]
@@ -386,18 +288,13 @@ async fn a_command_that_fails_says_how_and_one_that_is_not_there_says_so() {
     };
     let failed = run(&["sh", "-c", "echo the reason >&2; exit 3"], "1").await;
     assert!(
-        failed
-            .to_string()
-            .contains("exit=3 output=\"the reason\"".replace('"', "\\\"").as_str())
+        failed.to_string().contains("exit=3 output=\"the reason\"".replace('"', "\\\"").as_str())
             || failed.to_string().contains("exit=3 output=\"the reason\""),
         "{failed}"
     );
     let missing = run(&["no-such-program", "x"], "2").await;
     assert_eq!(missing.kind(), ErrorKind::NotFound);
-    assert!(
-        missing.to_string().contains("program=no-such-program"),
-        "{missing}"
-    );
+    assert!(missing.to_string().contains("program=no-such-program"), "{missing}");
 }
 
 /// Waits until the file holds a process id, and returns it.
@@ -426,16 +323,10 @@ async fn gone(pid: i32) {
 fn sleeper(bench: &Bench, pid: &Path) -> Plan {
     // A grandchild, so that ending the leader alone would not be enough.
     let line = format!("sleep 1000 & echo $! > {}; wait", pid.display());
-    let step = Step::command(
-        "sleep",
-        Command::new(bench.folder.path(), ["sh", "-c", &line]).unwrap(),
-    )
-    .unwrap();
-    Plan::builder("p")
-        .unwrap()
-        .step(step.timeout(Duration::from_secs(500)))
-        .build()
-        .unwrap()
+    let step =
+        Step::command("sleep", Command::new(bench.folder.path(), ["sh", "-c", &line]).unwrap())
+            .unwrap();
+    Plan::builder("p").unwrap().step(step.timeout(Duration::from_secs(500))).build().unwrap()
 }
 
 #[tokio::test]
@@ -450,10 +341,7 @@ async fn cancelling_ends_the_whole_process_group() {
         child
     });
     let run = run.unwrap();
-    assert!(
-        matches!(run.step("sleep").unwrap().state, StepState::Blocked { .. }),
-        "{run:?}"
-    );
+    assert!(matches!(run.step("sleep").unwrap().state, StepState::Blocked { .. }), "{run:?}");
     gone(child).await;
 }
 
@@ -463,17 +351,10 @@ async fn a_timeout_fails_the_try_and_ends_the_group() {
     let pid = bench.folder.path().join("pid");
     let line = format!("sleep 1000 & echo $! > {}; wait", pid.display());
     let command = Command::new(bench.folder.path(), ["sh", "-c", &line]).unwrap();
-    let step = Step::command("sleep", command)
-        .unwrap()
-        .timeout(Duration::from_millis(200));
+    let step = Step::command("sleep", command).unwrap().timeout(Duration::from_millis(200));
     let plan = Plan::builder("p").unwrap().step(step).build().unwrap();
     let run = bench.run(&plan, "1").await;
-    assert!(
-        run.into_result()
-            .unwrap_err()
-            .to_string()
-            .contains("took too long")
-    );
+    assert!(run.into_result().unwrap_err().to_string().contains("took too long"));
     gone(pid_in(&pid).await).await;
 }
 
@@ -489,12 +370,7 @@ async fn a_run_whose_process_died_is_taken_up_without_repeating_and_without_orph
             flag.display()
         );
         let command = Command::new(bench.folder.path(), ["sh", "-c", &line]).unwrap();
-        let slow = Step::command("slow", command)
-            .unwrap()
-            .input("y")
-            .unwrap()
-            .output("z")
-            .unwrap();
+        let slow = Step::command("slow", command).unwrap().input("y").unwrap().output("z").unwrap();
         Plan::builder("p")
             .unwrap()
             .step(join("quick", &[], "y", &count))
@@ -504,9 +380,7 @@ async fn a_run_whose_process_died_is_taken_up_without_repeating_and_without_orph
     };
     let id = "1".parse().unwrap();
     // The first executor dies: its future is forgotten on a runtime that is shut down without drops.
-    let executor = bench
-        .executor()
-        .with_options(bench.options().with_cache(CachePolicy::Off));
+    let executor = bench.executor().with_options(bench.options().with_cache(CachePolicy::Off));
     let (first, doomed, dying_id): (_, Plan, crate::id::PipelineRunId) =
         (executor.clone(), plan.clone(), "1".parse().unwrap());
     let dying = tokio::spawn(async move {
@@ -532,9 +406,7 @@ async fn two_executors_cannot_run_one_run() {
     let pid = bench.folder.path().join("pid");
     let (plan, cancel) = (sleeper(&bench, &pid), Cancel::new());
     let (executor, id) = (bench.executor(), "1".parse().unwrap());
-    let second = bench
-        .executor()
-        .with_options(bench.options().with_owner("second"));
+    let second = bench.executor().with_options(bench.options().with_owner("second"));
     let (first, refused) = tokio::join!(executor.run(&plan, &id, &cancel), async {
         pid_in(&pid).await;
         let refused = second.run(&plan, &id, &Cancel::new()).await;
@@ -562,15 +434,9 @@ async fn steps_run_side_by_side_up_to_the_bound() {
         });
         builder.step(step.unwrap())
     });
-    let executor = bench
-        .executor()
-        .with_options(bench.options().with_max_parallel(3));
+    let executor = bench.executor().with_options(bench.options().with_max_parallel(3));
     let run = executor
-        .run(
-            &builder.build().unwrap(),
-            &"1".parse().unwrap(),
-            &Cancel::new(),
-        )
+        .run(&builder.build().unwrap(), &"1".parse().unwrap(), &Cancel::new())
         .await
         .unwrap();
     assert_eq!((run.ran(), most.load(Ordering::SeqCst)), (6, 3));
@@ -582,14 +448,8 @@ async fn a_step_cannot_touch_values_it_does_not_declare() -> Result<()> {
     let step =
         Step::blocking("nosy", |context| context.read("other").map(|_| ()))?.input("mine")?;
     let plan = Plan::builder("p")?.input("mine", PlanInput::Bytes(vec![]))?;
-    let plan = plan
-        .input("other", PlanInput::Bytes(vec![]))?
-        .step(step)
-        .build()?;
+    let plan = plan.input("other", PlanInput::Bytes(vec![]))?.step(step).build()?;
     let error = bench.run(&plan, "1").await.into_result().unwrap_err();
-    assert!(
-        error.to_string().contains("name=other declared=mine"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("name=other declared=mine"), "{error}");
     Ok(())
 }

@@ -39,16 +39,8 @@ pub async fn lineage(
     for id in &version.data {
         versions.extend(known(data.get(id).await)?);
     }
-    let code = version
-        .code
-        .clone()
-        .or_else(|| run.as_ref()?.source.as_ref()?.version.clone());
-    Ok(Lineage {
-        version,
-        run,
-        data: versions,
-        code,
-    })
+    let code = version.code.clone().or_else(|| run.as_ref()?.source.as_ref()?.version.clone());
+    Ok(Lineage { version, run, data: versions, code })
 }
 
 fn known<T>(found: Result<T>) -> Result<Option<T>> {

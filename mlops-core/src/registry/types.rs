@@ -88,11 +88,7 @@ impl NewModel {
     /// A model without description or labels.
     #[must_use]
     pub fn new(name: ModelName) -> Self {
-        Self {
-            name,
-            description: String::new(),
-            tags: BTreeMap::new(),
-        }
+        Self { name, description: String::new(), tags: BTreeMap::new() }
     }
 
     /// Says what it is for.
@@ -176,18 +172,7 @@ impl NewVersion {
     ) -> Self {
         let flavour = "native".to_owned();
         let (signature, run, data, code, tags) = Default::default();
-        Self {
-            key,
-            model,
-            digest,
-            artifact,
-            flavour,
-            signature,
-            run,
-            data,
-            code,
-            tags,
-        }
+        Self { key, model, digest, artifact, flavour, signature, run, data, code, tags }
     }
 
     /// Says what can load it.

@@ -28,11 +28,7 @@ impl NewExperiment {
     /// An experiment without labels.
     #[must_use]
     pub fn new(id: ExperimentId, name: ExperimentName) -> Self {
-        Self {
-            id,
-            name,
-            tags: BTreeMap::new(),
-        }
+        Self { id, name, tags: BTreeMap::new() }
     }
 
     /// Adds a label.
@@ -150,9 +146,7 @@ impl NewRun {
     /// `InvalidInput` for a name or label that is too long.
     pub fn check(&self) -> Result<()> {
         check_value("run name", &self.name)?;
-        self.tags
-            .iter()
-            .try_for_each(|(key, value)| check_value(key.as_str(), value))
+        self.tags.iter().try_for_each(|(key, value)| check_value(key.as_str(), value))
     }
 }
 
@@ -179,10 +173,7 @@ impl RunChange {
     /// The run ended at `end` with this status.
     #[must_use]
     pub fn ended(status: RunStatus, end: Timestamp) -> Self {
-        Self::Status {
-            status,
-            end: Some(end),
-        }
+        Self::Status { status, end: Some(end) }
     }
 }
 
@@ -211,15 +202,7 @@ impl LogBatch {
     #[must_use]
     pub fn new(key: IdempotencyKey) -> Self {
         let (params, metrics, tags, delete_tags) = Default::default();
-        Self {
-            key,
-            params,
-            metrics,
-            tags,
-            delete_tags,
-            inputs: Vec::new(),
-            outputs: Vec::new(),
-        }
+        Self { key, params, metrics, tags, delete_tags, inputs: Vec::new(), outputs: Vec::new() }
     }
 
     /// Adds a parameter.
@@ -284,18 +267,13 @@ impl LogBatch {
         let mut seen = BTreeMap::new();
         for (key, value) in &self.params {
             check_value(key.as_str(), value)?;
-            if seen
-                .insert(key, value)
-                .is_some_and(|before| before != value)
-            {
+            if seen.insert(key, value).is_some_and(|before| before != value) {
                 return Err(Error::invalid(format!(
                     "a param has two values in one batch: key={key}"
                 )));
             }
         }
-        self.tags
-            .iter()
-            .try_for_each(|(key, value)| check_value(key.as_str(), value))
+        self.tags.iter().try_for_each(|(key, value)| check_value(key.as_str(), value))
     }
 }
 
@@ -307,9 +285,7 @@ fn check_value(key: &str, value: &str) -> Result<()> {
         )));
     }
     if value.contains('\0') {
-        return Err(Error::invalid(format!(
-            "a value may not hold NUL: key={key}"
-        )));
+        return Err(Error::invalid(format!("a value may not hold NUL: key={key}")));
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Experiments, runs and what they log: the vocabulary, the contract of a store, and ways to use it.
 
 mod change;
+mod filter;
 mod page;
 mod query;
 mod types;
@@ -15,10 +16,12 @@ pub use change::{
     ExperimentChange, LogBatch, MAX_BATCH_ENTRIES, MAX_VALUE_BYTES, NewExperiment, NewRun,
     RunChange,
 };
+pub use filter::{
+    Attribute, Case, Comparison, Field, Filter, MAX_CLAUSES, MAX_DEPTH, Op, Scalar, like,
+};
 pub use page::{downsample, latest_of};
 pub use query::{
-    Attribute, Case, Comparison, Direction, Field, Filter, HistoryQuery, LifecycleFilter,
-    ListExperiments, MAX_CLAUSES, MAX_DEPTH, Op, OrderBy, RunQuery, Scalar, like, order_runs,
+    Direction, HistoryQuery, LifecycleFilter, ListExperiments, OrderBy, RunQuery, order_runs,
 };
 pub use types::{
     DatasetInput, Experiment, ExperimentRef, HistoryPoint, Lifecycle, MetricPoint, ModelOutput,

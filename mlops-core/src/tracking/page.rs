@@ -53,11 +53,8 @@ mod tests {
     use crate::time::Timestamp;
 
     fn points(values: impl IntoIterator<Item = f64>) -> Vec<MetricPoint> {
-        let point = |(step, value)| MetricPoint {
-            step: step as i64,
-            at: Timestamp::default(),
-            value,
-        };
+        let point =
+            |(step, value)| MetricPoint { step: step as i64, at: Timestamp::default(), value };
         values.into_iter().enumerate().map(point).collect()
     }
 

@@ -68,13 +68,8 @@ pub enum RunStatus {
 
 impl RunStatus {
     /// Every status.
-    pub const ALL: [Self; 5] = [
-        Self::Scheduled,
-        Self::Running,
-        Self::Finished,
-        Self::Failed,
-        Self::Killed,
-    ];
+    pub const ALL: [Self; 5] =
+        [Self::Scheduled, Self::Running, Self::Finished, Self::Failed, Self::Killed];
 
     /// The machine word.
     #[must_use]

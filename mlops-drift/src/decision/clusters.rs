@@ -26,10 +26,7 @@ impl Units {
         let mut counts = joined(reference.0, reference.1, join);
         let first = counts.len();
         counts.extend(joined(current.0, current.1, join));
-        Self {
-            counts,
-            reference: first,
-        }
+        Self { counts, reference: first }
     }
 
     /// Only the clusters that hold a usable value.
@@ -44,10 +41,7 @@ impl Units {
 
     /// How many clusters each side has.
     pub(crate) fn sizes(&self) -> (u64, u64) {
-        (
-            self.reference as u64,
-            (self.counts.len() - self.reference) as u64,
-        )
+        (self.reference as u64, (self.counts.len() - self.reference) as u64)
     }
 
     fn totals(&self) -> [u64; STRIDE] {
@@ -63,24 +57,16 @@ fn joined(state: &State, column: &ColumnState, join: usize) -> Vec<[u64; STRIDE]
         let mut sum = [0; STRIDE];
         for slot in slots {
             if let Some(counts) = column.clusters.get(slot * STRIDE..(slot + 1) * STRIDE) {
-                sum.iter_mut()
-                    .zip(counts)
-                    .for_each(|(sum, count)| *sum += count);
+                sum.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
             }
         }
         sum
     };
-    slots
-        .chunks(join)
-        .map(unit)
-        .filter(|unit| unit[0] > 0)
-        .collect()
+    slots.chunks(join).map(unit).filter(|unit| unit[0] > 0).collect()
 }
 
 fn add(sum: &mut [u64; STRIDE], unit: &[u64; STRIDE]) {
-    sum.iter_mut()
-        .zip(unit)
-        .for_each(|(sum, count)| *sum += count);
+    sum.iter_mut().zip(unit).for_each(|(sum, count)| *sum += count);
 }
 
 /// Weighted sums of clusters: each has a weight, and K sums of scores that are centred over all.
@@ -95,19 +81,12 @@ impl<const K: usize> Linear<K> {
         let weight = units.iter().map(|unit| unit.0).sum();
         let mut square = [0.0; K];
         for (_, sums) in &units {
-            square
-                .iter_mut()
-                .zip(sums)
-                .for_each(|(square, sum)| *square += sum * sum);
+            square.iter_mut().zip(sums).for_each(|(square, sum)| *square += sum * sum);
         }
         // Sums that are 0 but for rounding can't vary.
         let least = 1e-20 * units.iter().map(|unit| unit.0 * unit.0).sum::<f64>();
         let deviation = square.map(|square| if square > least { square.sqrt() } else { 0.0 });
-        Self {
-            units,
-            weight,
-            deviation,
-        }
+        Self { units, weight, deviation }
     }
 
     /// The difference of the two sides' mean scores, in units that are the same for every split.
@@ -119,9 +98,7 @@ impl<const K: usize> Linear<K> {
         for index in picked {
             let unit = &self.units[index];
             weight += unit.0;
-            sums.iter_mut()
-                .zip(unit.1)
-                .for_each(|(sum, score)| *sum += score);
+            sums.iter_mut().zip(unit.1).for_each(|(sum, score)| *sum += score);
         }
         let share = weight / self.weight;
         let both = share * (1.0 - share);
@@ -141,10 +118,7 @@ struct Picker {
 
 impl Picker {
     fn new(all: usize, size: usize) -> Self {
-        Self {
-            order: (0..all).collect(),
-            size: size.min(all - size),
-        }
+        Self { order: (0..all).collect(), size: size.min(all - size) }
     }
 
     fn pick(&mut self, random: &mut Random) -> &[usize] {
@@ -207,20 +181,15 @@ pub(crate) fn categories(units: &Units, max_draws: u32, random: &mut Random) -> 
     if held.len() < 2 {
         return None;
     }
-    let compact: Vec<Vec<u64>> = units
-        .counts
-        .iter()
-        .map(|unit| held.iter().map(|&cell| unit[cell]).collect())
-        .collect();
+    let compact: Vec<Vec<u64>> =
+        units.counts.iter().map(|unit| held.iter().map(|&cell| unit[cell]).collect()).collect();
     let all: Vec<u64> = held.iter().map(|&cell| totals[cell]).collect();
     let total = all.iter().sum::<u64>() as f64;
     let (mut one, mut other) = (vec![0; held.len()], vec![0; held.len()]);
     let mut statistic = |picked: &[usize]| {
         one.fill(0);
         for &index in picked {
-            one.iter_mut()
-                .zip(&compact[index])
-                .for_each(|(sum, count)| *sum += count);
+            one.iter_mut().zip(&compact[index]).for_each(|(sum, count)| *sum += count);
         }
         let rests = other.iter_mut().zip(&all).zip(&one);
         rests.for_each(|((rest, all), one)| *rest = all - one);
@@ -232,8 +201,6 @@ pub(crate) fn categories(units: &Units, max_draws: u32, random: &mut Random) -> 
     let reference: Vec<usize> = (0..units.reference).collect();
     let observed = statistic(&reference);
     let mut picker = Picker::new(compact.len(), units.reference);
-    let [p] = sequential([Some(observed)], max_draws, || {
-        statistic(picker.pick(random))
-    });
+    let [p] = sequential([Some(observed)], max_draws, || statistic(picker.pick(random)));
     p
 }

@@ -53,13 +53,7 @@ impl<'a> RowSampler<'a> {
             };
             ln_factorials.extend((0..=all).scan(0.0, next));
         }
-        Self {
-            totals,
-            size,
-            all,
-            rows,
-            ln_factorials,
-        }
+        Self { totals, size, all, rows, ln_factorials }
     }
 
     pub(crate) fn draw(&mut self, random: &mut Random, counts: &mut [u64]) {
@@ -168,15 +162,9 @@ mod tests {
                 let seen = sum[cell] / f64::from(draws);
                 // Four standard errors of the mean, and of the variance of a near-normal count.
                 let error = (variance / f64::from(draws)).sqrt();
-                assert!(
-                    (seen - mean).abs() <= 4.0 * error,
-                    "{size} {cell}: {seen} {mean}"
-                );
+                assert!((seen - mean).abs() <= 4.0 * error, "{size} {cell}: {seen} {mean}");
                 let spread = square[cell] / f64::from(draws) - seen * seen;
-                assert!(
-                    (spread - variance).abs() <= 0.06 * variance,
-                    "{spread} {variance}"
-                );
+                assert!((spread - variance).abs() <= 0.06 * variance, "{spread} {variance}");
             }
         }
     }

@@ -18,9 +18,7 @@ pub(crate) fn fisher(all: u64, marked: u64, draws: u64, k: u64) -> f64 {
         return 1.0;
     }
     // The law rises up to its mode and falls from there: find where each tail begins.
-    let left = first(low, mode, |k| ln(k) > bound)
-        .checked_sub(1)
-        .filter(|&k| k >= low);
+    let left = first(low, mode, |k| ln(k) > bound).checked_sub(1).filter(|&k| k >= low);
     let right = first(mode, high + 1, |k| k > high || ln(k) <= bound);
     let mut p = 0.0;
     if let Some(start) = left {
@@ -29,9 +27,7 @@ pub(crate) fn fisher(all: u64, marked: u64, draws: u64, k: u64) -> f64 {
         });
     }
     if right <= high {
-        p += tail(ln(right).exp(), high - right, |i| {
-            step_up(all, marked, draws, right + i)
-        });
+        p += tail(ln(right).exp(), high - right, |i| step_up(all, marked, draws, right + i));
     }
     p.clamp(f64::MIN_POSITIVE, 1.0)
 }
@@ -113,14 +109,8 @@ mod tests {
             let high = marked.min(draws);
             let p = |k| ln_hypergeometric(all, marked, draws, k).exp();
             for k in low..=high {
-                let sum: f64 = (low..=high)
-                    .map(p)
-                    .filter(|&q| q <= p(k) * (1.0 + 1e-7))
-                    .sum();
-                assert!(
-                    (fisher(all, marked, draws, k) - sum).abs() < 1e-12,
-                    "{all} {k}"
-                );
+                let sum: f64 = (low..=high).map(p).filter(|&q| q <= p(k) * (1.0 + 1e-7)).sum();
+                assert!((fisher(all, marked, draws, k) - sum).abs() < 1e-12, "{all} {k}");
             }
         }
     }

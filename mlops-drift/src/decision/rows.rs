@@ -74,11 +74,7 @@ impl Cells {
     }
 
     fn totals(&self) -> Vec<u64> {
-        self.reference
-            .iter()
-            .zip(&self.current)
-            .map(|(r, c)| r + c)
-            .collect()
+        self.reference.iter().zip(&self.current).map(|(r, c)| r + c).collect()
     }
 
     fn sizes(&self) -> (u64, u64) {
@@ -109,10 +105,7 @@ pub(crate) fn location_and_scale(
         let sum = sums[kind].abs();
         // Either direction, and either kind of change.
         let tail = |sign: f64| {
-            let scores: Vec<f64> = scored.scores[kind]
-                .iter()
-                .map(|score| score * sign)
-                .collect();
+            let scores: Vec<f64> = scored.scores[kind].iter().map(|score| score * sign).collect();
             ln_upper(&scores, &totals, small, sum).exp()
         };
         let bound = 2.0 * (tail(1.0) + tail(-1.0));
@@ -178,18 +171,9 @@ mod tests {
         let counts = (0..5_000_u64).map(|k| (k % 3, if k == 70 { 900 } else { k % 2 }));
         let cells = Cells::join(counts.clone());
         assert!((150..=POOLED_CELLS).contains(&cells.reference.len()));
-        assert_eq!(
-            cells.sizes(),
-            counts.fold((0, 0), |sum, c| (sum.0 + c.0, sum.1 + c.1))
-        );
-        assert!(
-            cells.totals().contains(&901),
-            "the heavy value has a cell of its own"
-        );
-        assert_eq!(
-            Cells::join([(1, 2), (0, 0), (3, 4)].into_iter()).totals(),
-            [3, 0, 7]
-        );
+        assert_eq!(cells.sizes(), counts.fold((0, 0), |sum, c| (sum.0 + c.0, sum.1 + c.1)));
+        assert!(cells.totals().contains(&901), "the heavy value has a cell of its own");
+        assert_eq!(Cells::join([(1, 2), (0, 0), (3, 4)].into_iter()).totals(), [3, 0, 7]);
         let many = Cells::largest((0..300).map(|k| (k, 1)).collect());
         assert_eq!((many.reference.len(), many.current[255]), (256, 45));
     }
@@ -200,10 +184,7 @@ mod tests {
         let totals = [2_u64, 1, 3, 2, 1];
         let current = [0_u64, 0, 1, 2, 1];
         let reference = totals.iter().zip(current).map(|(t, c)| t - c).collect();
-        let cells = Cells {
-            reference,
-            current: current.to_vec(),
-        };
+        let cells = Cells { reference, current: current.to_vec() };
         let rows: Vec<usize> = vec![0, 0, 1, 2, 2, 2, 3, 3, 4];
         let scored = Scored::new(&totals);
         let deviation = scored.spread.map(f64::sqrt);
@@ -212,9 +193,7 @@ mod tests {
         let (mut splits, mut reached) = (0.0, [0.0; 2]);
         for mask in (0_u32..1 << 9).filter(|mask| mask.count_ones() == 4) {
             let mut counts = [0; 5];
-            (0..9)
-                .filter(|row| mask >> row & 1 == 1)
-                .for_each(|row| counts[rows[row]] += 1);
+            (0..9).filter(|row| mask >> row & 1 == 1).for_each(|row| counts[rows[row]] += 1);
             splits += 1.0;
             for kind in 0..2 {
                 let hit = largest_z(z(&counts)) >= observed[kind].unwrap_or(0.0) - 1e-9;

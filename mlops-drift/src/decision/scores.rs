@@ -25,11 +25,7 @@ impl Scored {
             })
             .collect();
         let weighted = |scores: &[f64]| -> f64 {
-            scores
-                .iter()
-                .zip(totals)
-                .map(|(score, &here)| score * here as f64)
-                .sum()
+            scores.iter().zip(totals).map(|(score, &here)| score * here as f64).sum()
         };
         let squares: Vec<f64> = location.iter().map(|score| score * score).collect();
         let mean = weighted(&squares) / all as f64;
@@ -39,11 +35,7 @@ impl Scored {
             let squares: Vec<f64> = scores[kind].iter().map(|score| score * score).collect();
             let spread = weighted(&squares);
             // Equal scores differ from their mean by rounding alone.
-            if spread > 1e-24 * all as f64 {
-                spread
-            } else {
-                0.0
-            }
+            if spread > 1e-24 * all as f64 { spread } else { 0.0 }
         });
         Self { scores, spread }
     }

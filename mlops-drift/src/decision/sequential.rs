@@ -61,10 +61,7 @@ mod tests {
             f64::from(next) / 100.0
         });
         let close = |p: Option<f64>, expected: f64| p.is_some_and(|p| (p - expected).abs() < 0.02);
-        assert!(
-            close(p[0], 0.5) && close(p[2], 0.75) && p[1].is_none(),
-            "{p:?}"
-        );
+        assert!(close(p[0], 0.5) && close(p[2], 0.75) && p[1].is_none(), "{p:?}");
         assert_eq!(sequential([Some(2.0)], 999, || 1.0), [Some(0.001)]);
         assert_eq!(sequential([None], 999, || 1.0), [None]);
     }

@@ -21,13 +21,7 @@ pub(crate) fn ln_upper(scores: &[f64], totals: &[u64], size: u64, t: f64) -> f64
         return 0.0;
     }
     let p = size as f64 / all as f64;
-    let aim = Aim {
-        scores,
-        totals,
-        p,
-        t,
-        size: size as f64,
-    };
+    let aim = Aim { scores, totals, p, t, size: size as f64 };
     let rest = (all - size) as f64;
     let ln_size = ln_binomial(all, size) + size as f64 * p.ln() + rest * (-p).ln_1p();
     let (mut a, mut b) = (0.0, 0.0);
@@ -66,10 +60,7 @@ struct Aim<'a> {
 
 impl Aim<'_> {
     fn cells(&self) -> impl Iterator<Item = (f64, f64)> {
-        self.scores
-            .iter()
-            .zip(self.totals)
-            .map(|(&score, &total)| (score, total as f64))
+        self.scores.iter().zip(self.totals).map(|(&score, &total)| (score, total as f64))
     }
 
     fn value(&self, a: f64, b: f64) -> f64 {
@@ -77,10 +68,7 @@ impl Aim<'_> {
             true => u + (self.p + (1.0 - self.p) * (-u).exp()).ln(),
             false => (1.0 - self.p + self.p * u.exp()).ln(),
         };
-        let sum: f64 = self
-            .cells()
-            .map(|(score, total)| total * ln_mean(a * score + b))
-            .sum();
+        let sum: f64 = self.cells().map(|(score, total)| total * ln_mean(a * score + b)).sum();
         sum - a * self.t - b * self.size
     }
 
@@ -103,10 +91,7 @@ impl Aim<'_> {
         if determinant <= 1e-12 * aa * bb {
             return (-ga, -gb);
         }
-        (
-            (ab * gb - bb * ga) / determinant,
-            (ab * ga - aa * gb) / determinant,
-        )
+        ((ab * gb - bb * ga) / determinant, (ab * ga - aa * gb) / determinant)
     }
 }
 
@@ -116,10 +101,7 @@ mod tests {
 
     /// Ranks 1 to 40 centred, twenty picked.
     fn ranks() -> (Vec<f64>, Vec<u64>) {
-        (
-            (0..40).map(|rank| f64::from(rank) - 19.5).collect(),
-            vec![1; 40],
-        )
+        ((0..40).map(|rank| f64::from(rank) - 19.5).collect(), vec![1; 40])
     }
 
     #[test]
@@ -127,10 +109,7 @@ mod tests {
         let (scores, totals) = ranks();
         let bound = ln_upper(&scores, &totals, 20, 200.0);
         let exact = -ln_binomial(40, 20);
-        assert!(
-            bound >= exact - 1e-6 && bound < exact + 0.2,
-            "{bound} {exact}"
-        );
+        assert!(bound >= exact - 1e-6 && bound < exact + 0.2, "{bound} {exact}");
     }
 
     /// The exact law of the rank sum, by counting: how many of the splits have each sum.
@@ -151,10 +130,7 @@ mod tests {
         for t in [40_usize, 80, 120, 160, 190] {
             let exact: f64 = ways[20][410 + t..].iter().sum::<f64>() / all;
             let bound = ln_upper(&scores, &totals, 20, t as f64).exp();
-            assert!(
-                bound >= exact && bound < 60.0 * exact,
-                "{t}: {bound:e} {exact:e}"
-            );
+            assert!(bound >= exact && bound < 60.0 * exact, "{t}: {bound:e} {exact:e}");
         }
         assert_eq!(ln_upper(&scores, &totals, 20, 0.0), 0.0);
     }

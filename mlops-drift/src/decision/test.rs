@@ -46,15 +46,8 @@ impl Tested {
 
 /// What is compared in the value test.
 pub(crate) enum Compared {
-    Ordered {
-        cells: Cells,
-        ks: Option<f64>,
-        scale: Option<f64>,
-    },
-    Categories {
-        cells: Cells,
-        total_variation: Option<f64>,
-    },
+    Ordered { cells: Cells, ks: Option<f64>, scale: Option<f64> },
+    Categories { cells: Cells, total_variation: Option<f64> },
 }
 
 /// The value test; an error is the reason why no p-value of it could pass.
@@ -79,10 +72,7 @@ pub(crate) fn values(
             let p = ordered_p(cells, exchange, options.max_draws, &mut random);
             ordered(p, [*ks, *scale], options.min_effect)
         }
-        Compared::Categories {
-            cells,
-            total_variation,
-        } => {
+        Compared::Categories { cells, total_variation } => {
             let p = categories_p(cells, exchange, options.max_draws, &mut random);
             let finding = Finding {
                 change: Change::Categories,
@@ -158,10 +148,7 @@ pub(crate) fn nulls(
     column: &str,
     options: &MonitorOptions,
 ) -> Option<Tested> {
-    let (all, marked) = (
-        rows.reference + rows.current,
-        missing.reference + missing.current,
-    );
+    let (all, marked) = (rows.reference + rows.current, missing.reference + missing.current);
     if rows.reference == 0 || rows.current == 0 || marked == 0 || marked == all {
         return None;
     }

@@ -36,17 +36,10 @@ pub(crate) fn decide(evidence: &[Evidence], alpha: f64, correction: Correction) 
     let column = |evidence: &Evidence| {
         if evidence.unchecked.is_some() {
             let adjusted = vec![None; evidence.tests.len()];
-            return Outcome {
-                verdict: Verdict::Unchecked,
-                decided: None,
-                adjusted,
-            };
+            return Outcome { verdict: Verdict::Unchecked, decided: None, adjusted };
         }
-        let adjusted: Vec<Option<f64>> = evidence
-            .tests
-            .iter()
-            .map(|test| test.p().and_then(|_| adjusted.next()))
-            .collect();
+        let adjusted: Vec<Option<f64>> =
+            evidence.tests.iter().map(|test| test.p().and_then(|_| adjusted.next())).collect();
         judge(&evidence.tests, adjusted, alpha, critical)
     };
     evidence.iter().map(column).collect()
@@ -58,18 +51,13 @@ fn judge(tests: &[Tested], adjusted: Vec<Option<f64>>, alpha: f64, critical: f64
     let mut drifted: Option<(Finding, Option<f64>)> = None;
     let mut stable: Option<(Finding, Option<f64>)> = None;
     let smaller = |new: f64, old: &Option<(Finding, Option<f64>)>| {
-        old.as_ref()
-            .is_none_or(|old| old.1.is_none_or(|old| new < old))
+        old.as_ref().is_none_or(|old| old.1.is_none_or(|old| new < old))
     };
     for (test, adjusted) in tests.iter().zip(&adjusted) {
         let Some(adjusted) = *adjusted else { continue };
         for (rank, finding) in test.findings.iter().enumerate() {
             let Some(p) = finding.p else { continue };
-            let own = if rank == 0 {
-                adjusted
-            } else {
-                adjusted.max(p * alpha / critical)
-            };
+            let own = if rank == 0 { adjusted } else { adjusted.max(p * alpha / critical) };
             let passes = p <= critical && finding.effect.is_some_and(|e| e >= finding.floor);
             if passes && smaller(own, &drifted) {
                 drifted = Some((*finding, Some(own)));
@@ -79,16 +67,8 @@ fn judge(tests: &[Tested], adjusted: Vec<Option<f64>>, alpha: f64, critical: f64
             }
         }
     }
-    let verdict = if drifted.is_some() {
-        Verdict::Drifted
-    } else {
-        Verdict::Stable
-    };
-    Outcome {
-        verdict,
-        decided: drifted.or(stable),
-        adjusted,
-    }
+    let verdict = if drifted.is_some() { Verdict::Drifted } else { Verdict::Stable };
+    Outcome { verdict, decided: drifted.or(stable), adjusted }
 }
 
 #[cfg(test)]
@@ -97,23 +77,12 @@ mod tests {
     use crate::report::{Change, TestKind};
 
     fn finding(change: Change, p: f64, effect: f64, floor: f64) -> Finding {
-        Finding {
-            change,
-            p: Some(p),
-            effect: Some(effect),
-            floor,
-        }
+        Finding { change, p: Some(p), effect: Some(effect), floor }
     }
 
     fn column(findings: Vec<Finding>) -> Evidence {
-        let tests = vec![Tested {
-            kind: TestKind::Values,
-            findings,
-        }];
-        Evidence {
-            tests,
-            unchecked: None,
-        }
+        let tests = vec![Tested { kind: TestKind::Values, findings }];
+        Evidence { tests, unchecked: None }
     }
 
     #[test]

@@ -34,11 +34,7 @@ impl DriftMonitor {
     pub fn new(reference: Arc<Reference>, options: MonitorOptions) -> Result<Self> {
         options.check()?;
         let published = Arc::new(Mutex::new(reference.empty_state()));
-        Ok(Self {
-            reference,
-            options,
-            published,
-        })
+        Ok(Self { reference, options, published })
     }
 
     /// A handle for one worker.
@@ -83,9 +79,7 @@ impl DriftMonitor {
     /// columns, types, clusters or cells.
     pub fn merge(&self, other: &Self) -> Result<()> {
         if !self.reference.is_compatible(&other.reference) {
-            return Err(Error::invalid(
-                "monitors of different references can't be merged",
-            ));
+            return Err(Error::invalid("monitors of different references can't be merged"));
         }
         // Never both locks at once: two monitors may merge into each other.
         let theirs = lock(&other.published).clone();
@@ -113,9 +107,7 @@ impl Handle {
     /// [`SchemaChanged`](crate::ErrorKind::SchemaChanged), naming the column with the expected and
     /// the found type, when one is missing or has another type; nothing of the batch is then kept.
     pub fn observe(&mut self, batch: &RecordBatch) -> Result<()> {
-        let Reference {
-            columns, cluster, ..
-        } = &*self.reference;
+        let Reference { columns, cluster, .. } = &*self.reference;
         self.own.observe(batch, columns, cluster.as_ref())?;
         self.dirty = true;
         Ok(())
@@ -131,10 +123,7 @@ impl Handle {
     pub fn observe_values(&mut self, column: &str, values: &[f64]) -> Result<()> {
         let columns = &self.reference.columns;
         let Some(index) = columns.iter().position(|fitted| fitted.name == column) else {
-            return Err(Error::unknown_column(
-                column,
-                columns.iter().map(|c| c.name.as_str()),
-            ));
+            return Err(Error::unknown_column(column, columns.iter().map(|c| c.name.as_str())));
         };
         if columns[index].lane != Lane::Float {
             let found = &columns[index].data_type;
@@ -148,9 +137,7 @@ impl Handle {
             )));
         }
         let state = &mut self.own.columns[index];
-        values
-            .iter()
-            .for_each(|&value| state.tally(Cell::Float(value)));
+        values.iter().for_each(|&value| state.tally(Cell::Float(value)));
         self.own.rows = self.own.rows.max(state.rows);
         self.dirty = true;
         Ok(())

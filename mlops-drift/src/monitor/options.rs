@@ -82,20 +82,14 @@ impl MonitorOptions {
     pub(crate) fn check(&self) -> Result<()> {
         if !(self.alpha > 0.0 && self.alpha < 1.0) {
             let alpha = self.alpha;
-            return Err(Error::invalid(format!(
-                "alpha must lie between 0 and 1: alpha={alpha}"
-            )));
+            return Err(Error::invalid(format!("alpha must lie between 0 and 1: alpha={alpha}")));
         }
         if !(self.min_effect >= 0.0 && self.min_effect.is_finite()) {
             let floor = self.min_effect;
-            return Err(Error::invalid(format!(
-                "a floor is at least 0: min_effect={floor}"
-            )));
+            return Err(Error::invalid(format!("a floor is at least 0: min_effect={floor}")));
         }
         if self.max_draws == 0 {
-            return Err(Error::invalid(
-                "a test needs at least one permutation: max_draws=0",
-            ));
+            return Err(Error::invalid("a test needs at least one permutation: max_draws=0"));
         }
         Ok(())
     }

@@ -32,11 +32,8 @@ impl ClusterPlan {
             return Ok(None);
         };
         let (lane, _) = Lane::of(data_type, false);
-        let refuse = |why: &str| {
-            Err(Error::invalid(format!(
-                "{why}: column={column} type={data_type}"
-            )))
-        };
+        let refuse =
+            |why: &str| Err(Error::invalid(format!("{why}: column={column} type={data_type}")));
         if matches!(lane, Lane::Float | Lane::Unsupported(_)) {
             return refuse("rows can't be clustered by a column of this type");
         }
@@ -51,12 +48,7 @@ impl ClusterPlan {
             block = Some((unit, i128::try_from(width.as_nanos()).unwrap_or(i128::MAX)));
         }
         let (column, data_type) = (column.to_owned(), data_type.clone());
-        Ok(Some(Self {
-            column,
-            data_type,
-            lane,
-            block,
-        }))
+        Ok(Some(Self { column, data_type, lane, block }))
     }
 
     /// The key of a cell of the cluster column.

@@ -32,11 +32,7 @@ impl<T: Point> Cuts<T> {
     fn with_part(reference: &Sample<T>, part: f64) -> Self {
         let mut cuts: Vec<Cut<T>> = Vec::new();
         // For integers "after 5" and "before 6" are one cut.
-        let after = |value: T| {
-            value
-                .successor()
-                .map_or((value, true), |next| (next, false))
-        };
+        let after = |value: T| value.successor().map_or((value, true), |next| (next, false));
         let mut push = |cut: Cut<T>| {
             if cuts.last() != Some(&cut) {
                 cuts.push(cut);
@@ -116,17 +112,10 @@ mod tests {
     fn heavy_values_stand_alone_and_cells_stay_few() {
         let hours = (0..24_000).map(|row| f64::from(row % 24));
         let mixed = (0..10_000).map(|row| if row % 3 == 0 { 0.0 } else { f64::from(row) });
-        for sample in [
-            Sample::new(hours),
-            Sample::new(mixed),
-            Sample::new((0..50).map(f64::from)),
-        ] {
+        for sample in [Sample::new(hours), Sample::new(mixed), Sample::new((0..50).map(f64::from))]
+        {
             let cuts = Cuts::lay(&sample);
-            assert!(
-                (20..=COARSE_CELLS).contains(&cuts.cells()),
-                "{}",
-                cuts.cells()
-            );
+            assert!((20..=COARSE_CELLS).contains(&cuts.cells()), "{}", cuts.cells());
         }
         let cuts = Cuts::lay(&Sample::new((0..10_000).map(|row| (row % 3 * row) as f64)));
         assert_eq!(cuts.cell_of(0.0), 1);
@@ -144,9 +133,6 @@ mod tests {
         let counts = (0..40_u64).map(|k| (format!("c{k:02}"), 100 - k)).collect();
         let codes = Codes::lay(&counts);
         assert_eq!([codes.cell_of("c00"), codes.cell_of("c30")], [0, 30]);
-        assert_eq!(
-            ["c31", "c39", "never"].map(|name| codes.cell_of(name)),
-            [31; 3]
-        );
+        assert_eq!(["c31", "c39", "never"].map(|name| codes.cell_of(name)), [31; 3]);
     }
 }

@@ -31,9 +31,7 @@ impl Lane {
 
     fn native(data_type: &DataType) -> (Self, Option<Kind>) {
         use DataType as T;
-        let integer = |scale: i8| Self::Integer {
-            divisor: 10_f64.powi(i32::from(scale)),
-        };
+        let integer = |scale: i8| Self::Integer { divisor: 10_f64.powi(i32::from(scale)) };
         match data_type {
             T::Float16 | T::Float32 | T::Float64 => (Self::Float, Some(Kind::Numeric)),
             T::Int8 | T::Int16 | T::Int32 | T::Int64 => (integer(0), Some(Kind::Numeric)),
@@ -53,10 +51,9 @@ impl Lane {
                 (Self::Unsupported(reason), kind) => (Self::Unsupported(reason), kind),
                 _ => (Self::Category, Some(Kind::Categorical)),
             },
-            other => (
-                Self::Unsupported(format!("columns of type {other} are not supported")),
-                None,
-            ),
+            other => {
+                (Self::Unsupported(format!("columns of type {other} are not supported")), None)
+            }
         }
     }
 }
@@ -69,42 +66,19 @@ mod tests {
 
     #[test]
     fn every_type_has_a_lane_or_a_reason() {
-        let numeric = [
-            DataType::Float16,
-            DataType::UInt64,
-            DataType::Decimal128(38, 3),
-        ];
+        let numeric = [DataType::Float16, DataType::UInt64, DataType::Decimal128(38, 3)];
         for data_type in numeric {
-            assert_eq!(
-                Lane::of(&data_type, false).1,
-                Some(Kind::Numeric),
-                "{data_type}"
-            );
+            assert_eq!(Lane::of(&data_type, false).1, Some(Kind::Numeric), "{data_type}");
             let (lane, kind) = Lane::of(&data_type, true);
             assert_eq!((lane, kind), (Lane::Category, Some(Kind::Categorical)));
         }
-        for data_type in [
-            DataType::Date64,
-            DataType::Timestamp(TimeUnit::Nanosecond, None),
-        ] {
-            assert_eq!(
-                Lane::of(&data_type, false).1,
-                Some(Kind::Time),
-                "{data_type}"
-            );
+        for data_type in [DataType::Date64, DataType::Timestamp(TimeUnit::Nanosecond, None)] {
+            assert_eq!(Lane::of(&data_type, false).1, Some(Kind::Time), "{data_type}");
         }
         assert_eq!(Lane::of(&DataType::Boolean, true).1, Some(Kind::Boolean));
         let list = DataType::List(Arc::new(Field::new_list_field(DataType::Int8, true)));
-        for data_type in [
-            list,
-            DataType::Null,
-            DataType::Binary,
-            DataType::Decimal256(70, 2),
-        ] {
-            assert!(
-                matches!(Lane::of(&data_type, true).0, Lane::Unsupported(_)),
-                "{data_type}"
-            );
+        for data_type in [list, DataType::Null, DataType::Binary, DataType::Decimal256(70, 2)] {
+            assert!(matches!(Lane::of(&data_type, true).0, Lane::Unsupported(_)), "{data_type}");
         }
     }
 }

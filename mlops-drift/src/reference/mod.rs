@@ -88,11 +88,7 @@ impl Reference {
                 state.count(batch, &columns, plan)?;
             }
         }
-        Ok(Self {
-            columns,
-            cluster,
-            state,
-        })
+        Ok(Self { columns, cluster, state })
     }
 
     /// How many rows the reference was fitted to.
@@ -105,10 +101,7 @@ impl Reference {
     /// the checked ones in the order of the schema, then the column of the cluster where there is one.
     pub fn row_columns(&self) -> impl Iterator<Item = &str> {
         let cluster = self.cluster.iter().map(|plan| plan.column.as_str());
-        self.columns
-            .iter()
-            .map(|fitted| fitted.name.as_str())
-            .chain(cluster)
+        self.columns.iter().map(|fitted| fitted.name.as_str()).chain(cluster)
     }
 
     pub(crate) fn empty_state(&self) -> State {
@@ -125,11 +118,7 @@ impl Reference {
         };
         self.cluster == other.cluster
             && self.columns.len() == other.columns.len()
-            && self
-                .columns
-                .iter()
-                .zip(&other.columns)
-                .all(|(a, b)| same(a, b))
+            && self.columns.iter().zip(&other.columns).all(|(a, b)| same(a, b))
     }
 }
 
@@ -137,11 +126,7 @@ impl Reference {
 fn select(schema: &Schema, options: &FitOptions) -> Result<Vec<Fitted>> {
     let names = || schema.fields().iter().map(|field| field.name().as_str());
     let chosen = options.columns.as_deref().unwrap_or_default();
-    for name in chosen
-        .iter()
-        .chain(&options.exclude)
-        .chain(&options.categorical)
-    {
+    for name in chosen.iter().chain(&options.exclude).chain(&options.categorical) {
         if !names().any(|existing| existing == name) {
             return Err(Error::unknown_column(name, names()));
         }
@@ -149,27 +134,16 @@ fn select(schema: &Schema, options: &FitOptions) -> Result<Vec<Fitted>> {
     let mut columns: Vec<Fitted> = Vec::new();
     for field in schema.fields() {
         let name = field.name();
-        let wanted = options
-            .columns
-            .as_ref()
-            .is_none_or(|chosen| chosen.contains(name));
+        let wanted = options.columns.as_ref().is_none_or(|chosen| chosen.contains(name));
         if !wanted || options.exclude.contains(name) || options.cluster.column() == Some(name) {
             continue;
         }
         if columns.iter().any(|fitted| fitted.name == *name) {
-            return Err(Error::invalid(format!(
-                "two columns have one name: column={name}"
-            )));
+            return Err(Error::invalid(format!("two columns have one name: column={name}")));
         }
         let (lane, kind) = Lane::of(field.data_type(), options.categorical.contains(name));
         let (name, data_type) = (name.clone(), field.data_type().clone());
-        columns.push(Fitted {
-            name,
-            data_type,
-            kind,
-            lane,
-            coarse: Coarse::None,
-        });
+        columns.push(Fitted { name, data_type, kind, lane, coarse: Coarse::None });
     }
     Ok(columns)
 }
@@ -179,8 +153,6 @@ fn plan(schema: &Schema, by: &ClusterBy) -> Result<Option<ClusterPlan>> {
         return Ok(None);
     };
     let names = || schema.fields().iter().map(|field| field.name().as_str());
-    let field = schema
-        .field_with_name(name)
-        .map_err(|_| Error::unknown_column(name, names()))?;
+    let field = schema.field_with_name(name).map_err(|_| Error::unknown_column(name, names()))?;
     ClusterPlan::new(by, field.data_type())
 }

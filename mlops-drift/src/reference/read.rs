@@ -155,21 +155,11 @@ fn formatted(array: &dyn Array, each: &mut dyn FnMut(usize, Cell<'_>)) -> Result
 fn dictionary(array: &dyn Array, each: &mut dyn FnMut(usize, Cell<'_>)) -> Result<()> {
     let array = array.as_any_dictionary();
     let mut texts: Vec<Option<Value>> = vec![None; array.values().len()];
-    read_category(array.values(), &mut |row, cell| {
-        texts[row] = Value::of(cell)
-    })?;
-    let keys = if texts.is_empty() {
-        vec![0; array.len()]
-    } else {
-        array.normalized_keys()
-    };
+    read_category(array.values(), &mut |row, cell| texts[row] = Value::of(cell))?;
+    let keys = if texts.is_empty() { vec![0; array.len()] } else { array.normalized_keys() };
     for (row, key) in keys.into_iter().enumerate() {
         let text = texts.get(key).filter(|_| !array.keys().is_null(row));
-        each(
-            row,
-            text.and_then(Option::as_ref)
-                .map_or(Cell::Null, Value::cell),
-        );
+        each(row, text.and_then(Option::as_ref).map_or(Cell::Null, Value::cell));
     }
     Ok(())
 }

@@ -26,10 +26,7 @@ pub(crate) struct Numbers<T> {
 
 impl<T: Point> Default for Numbers<T> {
     fn default() -> Self {
-        Self {
-            sample: Sample::default(),
-            pending: Vec::new(),
-        }
+        Self { sample: Sample::default(), pending: Vec::new() }
     }
 }
 
@@ -115,14 +112,7 @@ impl ColumnState {
             Lane::Category => Values::Category(HashMap::new()),
             Lane::Unsupported(_) => Values::Unsupported,
         };
-        Self {
-            rows: 0,
-            null: 0,
-            nan: 0,
-            infinite: 0,
-            values,
-            clusters: Vec::new(),
-        }
+        Self { rows: 0, null: 0, nan: 0, infinite: 0, values, clusters: Vec::new() }
     }
 
     /// The rows with a usable value.
@@ -180,9 +170,7 @@ impl ColumnState {
                 self.clusters.resize((slot + 1) * STRIDE, 0);
             }
             let own = &mut self.clusters[slot * STRIDE..][..STRIDE];
-            own.iter_mut()
-                .zip(counts)
-                .for_each(|(own, count)| *own += count);
+            own.iter_mut().zip(counts).for_each(|(own, count)| *own += count);
         }
     }
 }
@@ -197,11 +185,7 @@ pub(crate) struct State {
 
 impl State {
     pub(crate) fn new<'a>(lanes: impl Iterator<Item = &'a Lane>) -> Self {
-        Self {
-            rows: 0,
-            columns: lanes.map(ColumnState::new).collect(),
-            slots: BTreeMap::new(),
-        }
+        Self { rows: 0, columns: lanes.map(ColumnState::new).collect(), slots: BTreeMap::new() }
     }
 
     /// The slots in the order of their clusters' keys.
@@ -309,8 +293,5 @@ impl ColumnState {
 }
 
 fn arrays<'a>(batch: &'a RecordBatch, columns: &[Fitted]) -> Result<Vec<&'a dyn Array>> {
-    columns
-        .iter()
-        .map(|fitted| column(batch, &fitted.name, &fitted.data_type))
-        .collect()
+    columns.iter().map(|fitted| column(batch, &fitted.name, &fitted.data_type)).collect()
 }

@@ -16,19 +16,10 @@ pub(crate) fn build(reference: &Reference, current: &State, options: &MonitorOpt
     let clustered = reference.cluster.is_some();
     let mut drafts = Vec::new();
     let mut evidence = Vec::new();
-    let columns = reference
-        .columns
-        .iter()
-        .zip(&reference.state.columns)
-        .zip(&current.columns);
+    let columns = reference.columns.iter().zip(&reference.state.columns).zip(&current.columns);
     for ((fitted, old), new) in columns {
         let units = clustered.then(|| Units::new((&reference.state, old), (current, new)));
-        let pair = Pair {
-            fitted,
-            old,
-            new,
-            options,
-        };
+        let pair = Pair { fitted, old, new, options };
         let (draft, found) = pair.examine(units);
         drafts.push(draft);
         evidence.push(found);
@@ -42,10 +33,7 @@ pub(crate) fn build(reference: &Reference, current: &State, options: &MonitorOpt
         .collect();
     Report {
         schema: SCHEMA.to_owned(),
-        rows: Sides {
-            reference: reference.state.rows,
-            current: current.rows,
-        },
+        rows: Sides { reference: reference.state.rows, current: current.rows },
         alpha: options.alpha,
         correction: options.correction,
         dataset: summary(&columns),
@@ -54,12 +42,7 @@ pub(crate) fn build(reference: &Reference, current: &State, options: &MonitorOpt
 }
 
 fn summary(columns: &[ColumnReport]) -> Dataset {
-    let count = |verdict| {
-        columns
-            .iter()
-            .filter(|column| column.verdict == verdict)
-            .count()
-    };
+    let count = |verdict| columns.iter().filter(|column| column.verdict == verdict).count();
     let drifted_columns = count(Verdict::Drifted);
     Dataset {
         drifted: drifted_columns > 0,
@@ -95,10 +78,7 @@ impl<'a> Pair<'a> {
         });
         let valued = held.map_or(Exchange::Rows, Exchange::Clusters);
         let (description, compared, outside) = self.compare(&valued);
-        let mut evidence = Evidence {
-            tests: Vec::new(),
-            unchecked: self.unusable(),
-        };
+        let mut evidence = Evidence { tests: Vec::new(), unchecked: self.unusable() };
         let (column, options) = (self.fitted.name.as_str(), self.options);
         if let (None, Some(compared)) = (&evidence.unchecked, compared) {
             match values(&compared, &valued, self.usable(), column, options) {
@@ -108,29 +88,12 @@ impl<'a> Pair<'a> {
         }
         if !matches!(self.fitted.lane, Lane::Unsupported(_)) {
             let exchange = units.map_or(Exchange::Rows, Exchange::Clusters);
-            evidence.tests.extend(nulls(
-                self.rows(),
-                self.missing(),
-                &exchange,
-                column,
-                options,
-            ));
+            evidence.tests.extend(nulls(self.rows(), self.missing(), &exchange, column, options));
             let range = outside.and_then(|k| range(self.usable(), k, &exchange, options));
             evidence.tests.extend(range);
         }
-        let counts = Sides {
-            reference: counts(self.old),
-            current: counts(self.new),
-        };
-        (
-            Draft {
-                fitted: self.fitted,
-                counts,
-                clusters,
-                description,
-            },
-            evidence,
-        )
+        let counts = Sides { reference: counts(self.old), current: counts(self.new) };
+        (Draft { fitted: self.fitted, counts, clusters, description }, evidence)
     }
 
     /// Describes the column; for numbers also how many current values are out of range.
@@ -154,14 +117,7 @@ impl<'a> Pair<'a> {
                     Exchange::Clusters(_) => Cells::default(),
                 };
                 let total_variation = description.distance;
-                (
-                    description,
-                    Some(Compared::Categories {
-                        cells,
-                        total_variation,
-                    }),
-                    None,
-                )
+                (description, Some(Compared::Categories { cells, total_variation }), None)
             }
             _ => (Description::default(), None, None),
         }
@@ -182,11 +138,8 @@ impl<'a> Pair<'a> {
             }
             Exchange::Clusters(_) => Cells::default(),
         };
-        let compared = Compared::Ordered {
-            cells,
-            ks: description.distance,
-            scale: description.scale,
-        };
+        let compared =
+            Compared::Ordered { cells, ks: description.distance, scale: description.scale };
         let outside = old.min().zip(old.max()).map(|(low, high)| {
             let beyond = |run: &&(T, u64)| run.0.order(low).is_lt() || run.0.order(high).is_gt();
             new.runs().iter().filter(beyond).map(|run| run.1).sum()
@@ -200,13 +153,7 @@ impl<'a> Pair<'a> {
             return Some(reason.clone());
         }
         let empty = |name: &str, state: &ColumnState| {
-            let ColumnState {
-                rows,
-                null,
-                nan,
-                infinite,
-                ..
-            } = state;
+            let ColumnState { rows, null, nan, infinite, .. } = state;
             (state.finite() == 0).then(|| {
                 format!(
                     "no usable value in the {name} data: rows={rows} null={null} nan={nan} \
@@ -222,17 +169,11 @@ impl<'a> Pair<'a> {
     }
 
     fn rows(&self) -> Sides<u64> {
-        Sides {
-            reference: self.old.rows,
-            current: self.new.rows,
-        }
+        Sides { reference: self.old.rows, current: self.new.rows }
     }
 
     fn usable(&self) -> Sides<u64> {
-        Sides {
-            reference: self.old.finite(),
-            current: self.new.finite(),
-        }
+        Sides { reference: self.old.finite(), current: self.new.finite() }
     }
 
     fn missing(&self) -> Sides<u64> {
@@ -262,9 +203,7 @@ impl Draft<'_> {
             effect: decided.and_then(|finding| finding.effect),
             min_effect: decided.map(|finding| finding.floor),
             clusters: self.clusters,
-            tests: tests
-                .map(|(test, adjusted)| test_report(test, *adjusted))
-                .collect(),
+            tests: tests.map(|(test, adjusted)| test_report(test, *adjusted)).collect(),
             counts: self.counts,
             statistics,
             moved: self.description.moved,
@@ -300,18 +239,6 @@ fn show_p_values(statistics: &mut Statistics, tests: &[Tested]) {
 }
 
 fn counts(state: &ColumnState) -> Counts {
-    let ColumnState {
-        rows,
-        null,
-        nan,
-        infinite,
-        ..
-    } = *state;
-    Counts {
-        rows,
-        null,
-        nan,
-        infinite,
-        finite: state.finite(),
-    }
+    let ColumnState { rows, null, nan, infinite, .. } = *state;
+    Counts { rows, null, nan, infinite, finite: state.finite() }
 }

@@ -69,11 +69,7 @@ fn ks_report<T: Point>(
     clustered: bool,
 ) -> KsReport {
     // The law is one of independent rows; for others it would be wrong, not approximate.
-    let p = if clustered {
-        None
-    } else {
-        ks_p_value(ks, reference, current)
-    };
+    let p = if clustered { None } else { ks_p_value(ks, reference, current) };
     KsReport {
         value: Some(ks.value),
         numerator: Some(ks.numerator.to_string()),
@@ -94,17 +90,12 @@ fn wasserstein_report<T: Point>(
     let over = |unit: Option<f64>| {
         let unit = unit.filter(|unit| *unit > 0.0)?;
         // Both of them infinite says nothing.
-        value
-            .map(|value| value / unit)
-            .filter(|ratio| !ratio.is_nan())
+        value.map(|value| value / unit).filter(|ratio| !ratio.is_nan())
     };
-    let iqr = reference
-        .quantile(1, 4)
-        .zip(reference.quantile(3, 4))
-        .map(|(low, high)| {
-            let scale = T::scale(low, high);
-            T::gap(low, high, scale) / scale
-        });
+    let iqr = reference.quantile(1, 4).zip(reference.quantile(3, 4)).map(|(low, high)| {
+        let scale = T::scale(low, high);
+        T::gap(low, high, scale) / scale
+    });
     let deviation = moments(reference, reference).map(|moments| moments.reference.1);
     WassersteinReport {
         value: value.map(|value| value / divisor),
@@ -117,13 +108,7 @@ fn wasserstein_report<T: Point>(
 fn psi_report(edges: Vec<f64>, bins: [Vec<u64>; 2], empty_bins: EmptyBins) -> PsiReport {
     let value = psi(&bins[0], &bins[1], empty_bins);
     let [reference_counts, current_counts] = bins;
-    PsiReport {
-        value,
-        edges,
-        reference_counts,
-        current_counts,
-        empty_bins,
-    }
+    PsiReport { value, edges, reference_counts, current_counts, empty_bins }
 }
 
 fn ranked(statistic: Option<RankStatistic>) -> TestedStatistic {
@@ -159,9 +144,7 @@ fn quantile_shifts<T: Point>(
     divisor: f64,
 ) -> Vec<QuantileShift> {
     let quantile = |sample: &Sample<T>, percent: u64| {
-        sample
-            .quantile(percent, 100)
-            .map(|value| value.to_f64() / divisor)
+        sample.quantile(percent, 100).map(|value| value.to_f64() / divisor)
     };
     let shift = |percent: u64| QuantileShift {
         q: percent as f64 / 100.0,
@@ -173,10 +156,9 @@ fn quantile_shifts<T: Point>(
 
 fn moved_bins(edges: &[f64], bins: &[Vec<u64>; 2]) -> Vec<Moved> {
     let edge = |index: Option<usize>, outer: &str| {
-        index.and_then(|index| edges.get(index)).map_or_else(
-            || Bound::Name(outer.to_owned()),
-            |&edge| Bound::Number(edge),
-        )
+        index
+            .and_then(|index| edges.get(index))
+            .map_or_else(|| Bound::Name(outer.to_owned()), |&edge| Bound::Number(edge))
     };
     let bounds = |bin: usize| (edge(bin.checked_sub(1), "-inf"), edge(Some(bin), "inf"));
     moved(bins, bounds)
@@ -228,10 +210,7 @@ pub(super) fn categorical(
     ];
     let only = |wanted: fn(&(u64, u64)) -> bool| {
         let found = union.iter().filter(|(_, counts)| wanted(counts));
-        found
-            .take(NAMED)
-            .map(|(name, _)| (*name).to_owned())
-            .collect()
+        found.take(NAMED).map(|(name, _)| (*name).to_owned()).collect()
     };
     let distance = total_variation(&bins[0], &bins[1]);
     let name = |bin: usize| Bound::Name(names[bin].to_owned());

@@ -46,9 +46,7 @@ pub(super) mod one {
     pub(in crate::report) fn deserialize<'de, D: Deserializer<'de>>(
         from: D,
     ) -> Result<Option<f64>, D::Error> {
-        Option::<Wire>::deserialize(from)?
-            .map(Wire::value)
-            .transpose()
+        Option::<Wire>::deserialize(from)?.map(Wire::value).transpose()
     }
 }
 
@@ -66,10 +64,7 @@ pub(super) mod many {
     pub(in crate::report) fn deserialize<'de, D: Deserializer<'de>>(
         from: D,
     ) -> Result<Vec<f64>, D::Error> {
-        Vec::<Wire>::deserialize(from)?
-            .into_iter()
-            .map(Wire::value)
-            .collect()
+        Vec::<Wire>::deserialize(from)?.into_iter().map(Wire::value).collect()
     }
 }
 
@@ -87,21 +82,12 @@ mod tests {
 
     #[test]
     fn infinities_are_strings_and_nan_is_null() -> Result<(), serde_json::Error> {
-        let both = Both {
-            one: Some(f64::INFINITY),
-            many: vec![1.5, f64::NEG_INFINITY],
-        };
+        let both = Both { one: Some(f64::INFINITY), many: vec![1.5, f64::NEG_INFINITY] };
         let text = serde_json::to_string(&both)?;
         assert_eq!(text, r#"{"one":"inf","many":[1.5,"-inf"]}"#);
         assert_eq!(serde_json::from_str::<Both>(&text)?, both);
-        let undefined = Both {
-            one: Some(f64::NAN),
-            many: Vec::new(),
-        };
-        assert_eq!(
-            serde_json::to_string(&undefined)?,
-            r#"{"one":null,"many":[]}"#
-        );
+        let undefined = Both { one: Some(f64::NAN), many: Vec::new() };
+        assert_eq!(serde_json::to_string(&undefined)?, r#"{"one":null,"many":[]}"#);
         assert!(serde_json::from_str::<Both>(r#"{"one":"NaN","many":[]}"#).is_err());
         Ok(())
     }

@@ -41,11 +41,7 @@ pub fn ks<T: Point>(reference: &Sample<T>, current: &Sample<T>) -> Option<Ks> {
         numerator = numerator.max((i * m).abs_diff(j * n));
     }
     let denominator = n * m;
-    Some(Ks {
-        value: ratio(numerator, denominator),
-        numerator,
-        denominator,
-    })
+    Some(Ks { value: ratio(numerator, denominator), numerator, denominator })
 }
 
 /// `numerator / denominator`, rounded once to nearest even, for `numerator <= denominator < 2^127`.

@@ -39,11 +39,7 @@ pub struct PValue {
 impl PValue {
     fn from_log(log_p: f64, law: Law) -> Self {
         let log_p = log_p.min(0.0);
-        Self {
-            p: log_p.exp(),
-            log_p,
-            law,
-        }
+        Self { p: log_p.exp(), log_p, law }
     }
 }
 
@@ -75,11 +71,8 @@ pub fn ks_p_value<T: Point>(ks: &Ks, reference: &Sample<T>, current: &Sample<T>)
         let log_p = lattice(n, m, ks.numerator, |t| open[t]);
         return Some(PValue::from_log(log_p, Law::Exact));
     }
-    let log_p = if n.min(m) <= THIN_UP_TO {
-        thinned(ks.value, n, m)
-    } else {
-        limit(ks.value, n, m)
-    };
+    let log_p =
+        if n.min(m) <= THIN_UP_TO { thinned(ks.value, n, m) } else { limit(ks.value, n, m) };
     Some(PValue::from_log(log_p, Law::Series))
 }
 
@@ -133,10 +126,7 @@ fn limit(d: f64, n: u64, m: u64) -> f64 {
 fn log_kolmogorov(x: f64) -> f64 {
     if x < 1.18 {
         let unit = (-std::f64::consts::PI.powi(2) / (8.0 * x * x)).exp();
-        let sum: f64 = [1, 9, 25, 49]
-            .into_iter()
-            .map(|square| unit.powi(square))
-            .sum();
+        let sum: f64 = [1, 9, 25, 49].into_iter().map(|square| unit.powi(square)).sum();
         let below = (2.0 * std::f64::consts::PI).sqrt() / x * sum;
         return (-below).ln_1p();
     }
@@ -156,12 +146,7 @@ mod tests {
     /// the 5 % and 1 % points near 1.36 and 1.63.
     #[test]
     fn the_limit_law_agrees_with_smirnovs_table() {
-        for (x, below) in [
-            (0.83, 0.503808),
-            (1.0, 0.730000),
-            (1.36, 0.950514),
-            (1.63, 0.990154),
-        ] {
+        for (x, below) in [(0.83, 0.503808), (1.0, 0.730000), (1.36, 0.950514), (1.63, 0.990154)] {
             assert!((1.0 - log_kolmogorov(x).exp() - below).abs() < 2e-6, "{x}");
         }
         assert!((log_kolmogorov(1.179_999) - log_kolmogorov(1.180_001)).abs() < 1e-4);
@@ -173,9 +158,7 @@ mod tests {
         let mut p = 0.0;
         let mut sign = 2.0;
         for j in 1..=n / k {
-            let ratio: f64 = (0..j * k)
-                .map(|i| (n - i) as f64 / (n + i + 1) as f64)
-                .product();
+            let ratio: f64 = (0..j * k).map(|i| (n - i) as f64 / (n + i + 1) as f64).product();
             p += sign * ratio;
             sign = -sign;
         }
@@ -191,9 +174,7 @@ mod tests {
         // The whole tail: 2 / C(2000, 1000) has no f64, its logarithm has.
         let tail = lattice(1000, 1000, 1_000_000, |_| true);
         let exact = std::f64::consts::LN_2
-            + (1..=1000)
-                .map(|i| (f64::from(i) / f64::from(1000 + i)).ln())
-                .sum::<f64>();
+            + (1..=1000).map(|i| (f64::from(i) / f64::from(1000 + i)).ln()).sum::<f64>();
         assert!((tail / exact - 1.0).abs() < 1e-12, "{tail} {exact}");
     }
 
@@ -217,12 +198,9 @@ mod tests {
 
     #[test]
     fn thinning_the_larger_side_keeps_the_law() {
-        for (n, m, d) in [
-            (30_000, 50, 0.19),
-            (30_000, 50, 0.3),
-            (200_000, 7, 0.5),
-            (40_001, 200, 0.1),
-        ] {
+        for (n, m, d) in
+            [(30_000, 50, 0.19), (30_000, 50, 0.3), (200_000, 7, 0.5), (40_001, 200, 0.1)]
+        {
             let bound = (d * (n * m) as f64).ceil() as u128;
             let exact = lattice(n, m, bound, |_| true).exp();
             let ratio = thinned(d, n, m).exp() / exact;

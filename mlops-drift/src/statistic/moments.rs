@@ -27,18 +27,10 @@ pub fn moments<T: Point>(reference: &Sample<T>, current: &Sample<T>) -> Option<M
     let side = |sample: &Sample<T>| {
         let share = |count: u64| count as f64 / sample.len() as f64;
         let offset = |value: T| {
-            if width == 0.0 {
-                0.0
-            } else {
-                T::gap(low, value, scale) / width
-            }
+            if width == 0.0 { 0.0 } else { T::gap(low, value, scale) / width }
         };
         let runs = sample.runs();
-        let mean = runs
-            .iter()
-            .map(|run| share(run.1) * offset(run.0))
-            .collect::<Sum>()
-            .value();
+        let mean = runs.iter().map(|run| share(run.1) * offset(run.0)).collect::<Sum>().value();
         let spread = |run: &(T, u64)| share(run.1) * (offset(run.0) - mean).powi(2);
         let variance = match runs.len() {
             1 => 0.0,
@@ -48,10 +40,7 @@ pub fn moments<T: Point>(reference: &Sample<T>, current: &Sample<T>) -> Option<M
     };
     let (r, c) = (side(reference), side(current));
     let value = |side: (f64, f64)| {
-        (
-            (low.to_f64() * scale + side.0 * width) / scale,
-            side.1 * width / scale,
-        )
+        ((low.to_f64() * scale + side.0 * width) / scale, side.1 * width / scale)
     };
     Some(Moments {
         reference: value(r),

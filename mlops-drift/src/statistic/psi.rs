@@ -39,9 +39,7 @@ impl EmptyBins {
 /// the reference is.
 #[must_use]
 pub fn decile_edges<T: Point>(reference: &Sample<T>) -> Vec<T> {
-    let mut edges: Vec<T> = (1..10)
-        .filter_map(|tenth| reference.quantile(tenth, 10))
-        .collect();
+    let mut edges: Vec<T> = (1..10).filter_map(|tenth| reference.quantile(tenth, 10)).collect();
     edges.dedup();
     edges
 }

@@ -46,11 +46,7 @@ pub fn mann_whitney<T: Point>(reference: &Sample<T>, current: &Sample<T>) -> Opt
     let spread = (total.powi(3) - total - tied) / 12.0;
     let variance = product * spread / (total * (total - 1.0));
     let z = (variance > 0.0).then(|| (value - product / 2.0) / variance.sqrt());
-    Some(RankStatistic {
-        value,
-        z,
-        effect: Some(value / product),
-    })
+    Some(RankStatistic { value, z, effect: Some(value / product) })
 }
 
 /// Mood's statistic of the current side (1954): the sum of the squared distances of its midranks
@@ -72,10 +68,7 @@ pub fn mood<T: Point>(reference: &Sample<T>, current: &Sample<T>) -> Option<Rank
         })
         .collect();
     let sum = |count: fn(&(u128, u64, u64)) -> u64| -> u128 {
-        scores
-            .iter()
-            .map(|score| score.0 * u128::from(count(score)))
-            .sum()
+        scores.iter().map(|score| score.0 * u128::from(count(score))).sum()
     };
     let (old, new) = (sum(|score| score.1), sum(|score| score.2));
     let unit = (4 * total * total) as f64;

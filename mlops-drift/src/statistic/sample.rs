@@ -43,11 +43,7 @@ impl Point for f64 {
     }
 
     fn scale(low: Self, high: Self) -> f64 {
-        if low.abs().max(high.abs()) > f64::MAX / 4.0 {
-            0.25
-        } else {
-            1.0
-        }
+        if low.abs().max(high.abs()) > f64::MAX / 4.0 { 0.25 } else { 1.0 }
     }
 
     fn gap(low: Self, high: Self, scale: f64) -> f64 {
@@ -127,10 +123,7 @@ pub struct Sample<T> {
 
 impl<T> Default for Sample<T> {
     fn default() -> Self {
-        Self {
-            runs: Vec::new(),
-            len: 0,
-        }
+        Self { runs: Vec::new(), len: 0 }
     }
 }
 
@@ -232,9 +225,7 @@ impl<T: Point> Sample<T> {
             return;
         }
         let own = std::mem::take(&mut self.runs);
-        self.runs = pool(&own, &runs)
-            .map(|p| (p.value, p.reference + p.current))
-            .collect();
+        self.runs = pool(&own, &runs).map(|p| (p.value, p.reference + p.current)).collect();
     }
 }
 
@@ -267,10 +258,6 @@ pub(crate) fn pool<'a, T: Point>(
         let right = take(&mut current, order.is_ge());
         let value = left.or(right)?.0;
         let count = |run: Option<(T, u64)>| run.map_or(0, |run| run.1);
-        Some(Pooled {
-            value,
-            reference: count(left),
-            current: count(right),
-        })
+        Some(Pooled { value, reference: count(left), current: count(right) })
     })
 }

@@ -20,11 +20,7 @@ impl Sum {
 
     pub(crate) fn value(self) -> f64 {
         // Past the largest number the correction is NaN while the sum is rightly infinite.
-        if self.high.is_finite() {
-            self.high + self.low
-        } else {
-            self.high
-        }
+        if self.high.is_finite() { self.high + self.low } else { self.high }
     }
 }
 

@@ -37,54 +37,16 @@ fn ks_agrees_with_scipys_goldens() {
     let x100 = linspace(100.0, 100, 0.0);
     let cases = [
         (floats(&[0.0]), floats(&[1.0]), 1.0, 1.0),
-        (
-            floats(&[1.01, 2.01]),
-            floats(&[1.0, 2.0, 3.0]),
-            1.0 / 3.0,
-            1.0,
-        ),
-        (
-            floats(&[0.99, 1.99]),
-            floats(&[1.0, 2.0, 3.0]),
-            2.0 / 3.0,
-            0.6,
-        ),
-        (
-            floats(&[1.01, 2.01]),
-            floats(&[1.0, 2.0, 3.0, 4.0]),
-            0.5,
-            14.0 / 15.0,
-        ),
-        (
-            floats(&[0.99, 1.99]),
-            floats(&[1.0, 2.0, 3.0, 4.0]),
-            0.75,
-            6.0 / 15.0,
-        ),
-        (
-            x100.clone(),
-            linspace(100.0, 100, 2.1),
-            0.03,
-            0.999_999_999_996_205_5,
-        ),
-        (
-            x100.clone(),
-            linspace(100.0, 110, 20.1),
-            232.0 / 1100.0,
-            0.015_739_183_865_607_353,
-        ),
-        (
-            x100,
-            linspace(100.0, 110, 19.9),
-            229.0 / 1100.0,
-            0.017_803_803_861_026_313,
-        ),
+        (floats(&[1.01, 2.01]), floats(&[1.0, 2.0, 3.0]), 1.0 / 3.0, 1.0),
+        (floats(&[0.99, 1.99]), floats(&[1.0, 2.0, 3.0]), 2.0 / 3.0, 0.6),
+        (floats(&[1.01, 2.01]), floats(&[1.0, 2.0, 3.0, 4.0]), 0.5, 14.0 / 15.0),
+        (floats(&[0.99, 1.99]), floats(&[1.0, 2.0, 3.0, 4.0]), 0.75, 6.0 / 15.0),
+        (x100.clone(), linspace(100.0, 100, 2.1), 0.03, 0.999_999_999_996_205_5),
+        (x100.clone(), linspace(100.0, 110, 20.1), 232.0 / 1100.0, 0.015_739_183_865_607_353),
+        (x100, linspace(100.0, 110, 19.9), 229.0 / 1100.0, 0.017_803_803_861_026_313),
     ];
     for (index, (reference, current, distance, expected)) in cases.iter().enumerate() {
-        assert!(
-            close(value(reference, current), *distance, 1e-15),
-            "{index}"
-        );
+        assert!(close(value(reference, current), *distance, 1e-15), "{index}");
         let p = p(reference, current);
         assert!(close(p.p, *expected, 1e-11), "{index}: {p:?}");
         assert!(close(p.log_p.exp(), *expected, 1e-11), "{index}: {p:?}");
@@ -102,9 +64,7 @@ fn exact_ks_p_values_respect_ties() {
     };
     let observed = split(0b0_0001_1101);
     let bound = ks(&observed.0, &observed.1).map(|ks| ks.numerator);
-    let splits: Vec<u32> = (0..1 << 9)
-        .filter(|mask: &u32| mask.count_ones() == 4)
-        .collect();
+    let splits: Vec<u32> = (0..1 << 9).filter(|mask: &u32| mask.count_ones() == 4).collect();
     let reached = splits.iter().filter(|&&mask| {
         let (a, b) = split(mask);
         ks(&a, &b).map(|ks| ks.numerator) >= bound
@@ -115,9 +75,7 @@ fn exact_ks_p_values_respect_ties() {
 
 fn pooled_side(pooled: &[i128], mask: u32, bit: u32) -> Vec<i128> {
     let rows = pooled.iter().enumerate();
-    rows.filter(|(row, _)| mask >> row & 1 == bit)
-        .map(|(_, &value)| value)
-        .collect()
+    rows.filter(|(row, _)| mask >> row & 1 == bit).map(|(_, &value)| value).collect()
 }
 
 /// A p-value too small for `f64`: 2 / C(2000, 1000); its logarithm is there.
@@ -164,17 +122,9 @@ fn mood_has_the_published_moments() {
     // Ranks 4, 5, 6, 9 of 11, middle rank 6: 4 + 1 + 0 + 9.
     assert_eq!(statistic.value, 14.0);
     let (mean, variance) = (4.0 * 120.0 / 12.0, 4.0 * 7.0 * 12.0 * 117.0 / 180.0_f64);
-    assert!(
-        statistic
-            .z
-            .is_some_and(|z| close(z, (14.0 - mean) / variance.sqrt(), 1e-13))
-    );
+    assert!(statistic.z.is_some_and(|z| close(z, (14.0 - mean) / variance.sqrt(), 1e-13)));
     // The other side's squares are 25, 16, 9, 1, 4, 16, 25.
-    assert!(
-        statistic
-            .effect
-            .is_some_and(|e| close(e, (14.0 / 4.0) / (96.0 / 7.0), 1e-14))
-    );
+    assert!(statistic.effect.is_some_and(|e| close(e, (14.0 / 4.0) / (96.0 / 7.0), 1e-14)));
 }
 
 /// The computing form of Sokal & Rohlf (Biometry, ch. 17), f ln f over cells less rows and columns.
@@ -182,11 +132,7 @@ fn mood_has_the_published_moments() {
 fn g_agrees_with_the_entropy_form() {
     let (a, b) = ([12_u64, 16, 0], [22_u64, 50, 3]);
     let ln = |x: u64| {
-        if x == 0 {
-            0.0
-        } else {
-            x as f64 * (x as f64).ln()
-        }
+        if x == 0 { 0.0 } else { x as f64 * (x as f64).ln() }
     };
     let cells: f64 = a.iter().chain(&b).map(|&x| ln(x)).sum();
     let columns: f64 = a.iter().zip(b).map(|(x, y)| ln(x + y)).sum();
@@ -219,14 +165,8 @@ fn decile_edges_are_computed_in_integers() {
     let sample = Sample::new((0..41).map(|i| f64::from(i) * 0.1));
     let expected: Vec<f64> = (1..10).map(|k| f64::from(4 * k) * 0.1).collect();
     assert_eq!(decile_edges(&sample), expected);
-    assert_eq!(
-        bin_counts(&sample, &expected),
-        [5, 4, 4, 4, 4, 4, 4, 4, 4, 4]
-    );
-    assert_eq!(
-        decile_edges(&integers(&[-7, 4])),
-        [-6, -5, -4, -3, -2, -1, 0, 1, 2]
-    );
+    assert_eq!(bin_counts(&sample, &expected), [5, 4, 4, 4, 4, 4, 4, 4, 4, 4]);
+    assert_eq!(decile_edges(&integers(&[-7, 4])), [-6, -5, -4, -3, -2, -1, 0, 1, 2]);
     assert_eq!(decile_edges(&floats(&[3.0; 20])), [3.0]);
     assert_eq!(bin_counts(&floats(&[2.0, 3.0, 4.0]), &[3.0]), [2, 1]);
     let sides = (i128::from(i64::MIN), i128::from(u64::MAX));
@@ -234,11 +174,7 @@ fn decile_edges_are_computed_in_integers() {
     assert_eq!(edges[4], (sides.0 + sides.1).div_euclid(2));
     let wide = decile_edges(&integers(&[i128::MIN, i128::MAX]));
     assert!(wide.windows(2).all(|pair| pair[0] < pair[1]) && wide.len() == 9);
-    assert!(
-        decile_edges(&floats(&[-f64::MAX, f64::MAX]))
-            .iter()
-            .all(|edge| edge.is_finite())
-    );
+    assert!(decile_edges(&floats(&[-f64::MAX, f64::MAX])).iter().all(|edge| edge.is_finite()));
 }
 
 #[test]
@@ -260,10 +196,7 @@ fn constants_and_single_values_are_data() {
     let statistic = mann_whitney(&five, &five).expect("values");
     assert_eq!((statistic.z, statistic.effect), (None, Some(0.5)));
     assert_eq!(mood(&five, &five).expect("values").effect, None);
-    assert_eq!(
-        moments(&five, &six).map(|m| (m.mean_shift, m.std_shift)),
-        Some((1.0, 0.0))
-    );
+    assert_eq!(moments(&five, &six).map(|m| (m.mean_shift, m.std_shift)), Some((1.0, 0.0)));
     let one = floats(&[1.0]);
     assert_eq!(p(&one, &floats(&[2.0])).p, 1.0);
     assert!(mood(&one, &one).expect("values").z.is_none());
@@ -291,20 +224,14 @@ fn offsets_and_extremes_lose_nothing() {
     assert_eq!(wasserstein(&huge(1.0), &huge(-1.0)), Some(f64::INFINITY));
     let moments = moments(&huge(1.0), &huge(1.0)).expect("values");
     assert!(close(moments.reference.0, 1.6e308, 1e-14) && moments.reference.1.is_finite());
-    let (low, high) = (
-        integers(&[i128::from(i64::MIN)]),
-        integers(&[i128::from(u64::MAX)]),
-    );
+    let (low, high) = (integers(&[i128::from(i64::MIN)]), integers(&[i128::from(u64::MAX)]));
     assert!(wasserstein(&low, &high).is_some_and(|w| close(
         w,
         27_670_116_110_564_327_423.0,
         1e-15
     )));
     let big = 1_i128 << 63;
-    assert_eq!(
-        value(&integers(&[big, big + 1]), &integers(&[big + 1, big + 2])),
-        0.5
-    );
+    assert_eq!(value(&integers(&[big, big + 1]), &integers(&[big + 1, big + 2])), 0.5);
     let decimals = (integers(&[i128::MIN]), integers(&[i128::MAX]));
     assert!(wasserstein(&decimals.0, &decimals.1).is_some_and(|w| close(
         w,
@@ -322,10 +249,7 @@ mod rational {
         let at_most = |side: &[i128], x: i128| side.iter().filter(|&&y| y <= x).count() as u128;
         let (n, m) = (a.len() as u128, b.len() as u128);
         let apart = |x: i128| (at_most(a, x) * m).abs_diff(at_most(b, x) * n);
-        (
-            a.iter().chain(b).map(|&x| apart(x)).max().unwrap_or(0),
-            n * m,
-        )
+        (a.iter().chain(b).map(|&x| apart(x)).max().unwrap_or(0), n * m)
     }
 
     /// By the coupling of quantiles: both sides repeated to a common length, sorted, term by term.
@@ -361,9 +285,7 @@ mod rational {
     }
 
     pub(super) fn u_doubled(a: &[i128], b: &[i128]) -> u128 {
-        let pairs = b
-            .iter()
-            .flat_map(|x| a.iter().map(move |y| x.cmp(y) as i8 + 1));
+        let pairs = b.iter().flat_map(|x| a.iter().map(move |y| x.cmp(y) as i8 + 1));
         pairs.map(|score| score as u128).sum()
     }
 }

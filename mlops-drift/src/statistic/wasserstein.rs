@@ -42,8 +42,5 @@ pub fn wasserstein<T: Point>(reference: &Sample<T>, current: &Sample<T>) -> Opti
 pub(crate) fn range<T: Point>(reference: &Sample<T>, current: &Sample<T>) -> Option<(T, T)> {
     let lesser = |a: T, b: T| if a.order(b).is_le() { a } else { b };
     let greater = |a: T, b: T| if a.order(b).is_ge() { a } else { b };
-    Some((
-        lesser(reference.min()?, current.min()?),
-        greater(reference.max()?, current.max()?),
-    ))
+    Some((lesser(reference.min()?, current.min()?), greater(reference.max()?, current.max()?)))
 }

@@ -29,12 +29,8 @@ fn alarms(
         let options = options.clone().with_seed(draw);
         let report = compare(&sides[..1], &sides[1..], &FitOptions::default(), &options);
         let report = report.expect("a report");
-        let test = report.columns[0]
-            .tests
-            .iter()
-            .find(|test| test.kind == kind);
-        test.and_then(|test| test.p_value)
-            .is_some_and(|p| p <= ALPHA)
+        let test = report.columns[0].tests.iter().find(|test| test.kind == kind);
+        test.and_then(|test| test.p_value).is_some_and(|p| p <= ALPHA)
     };
     (0..DRAWS).map(|draw| u64::from(alarm(draw))).sum()
 }
@@ -60,16 +56,11 @@ fn independent_rows() {
         let count = alarms(seed, TestKind::Values, sizes, continuous);
         assert!(within(count, 0.5, 1.2), "{sizes:?}: {count} of {DRAWS}");
         let count = alarms(seed, TestKind::Range, sizes, continuous);
-        assert!(
-            within(count, 0.0, 1.2),
-            "{sizes:?} range: {count} of {DRAWS}"
-        );
+        assert!(within(count, 0.0, 1.2), "{sizes:?} range: {count} of {DRAWS}");
     }
     let tied = |random: &mut Random, size| -> ArrayRef {
         let value = |random: &mut Random| (normal(random).abs() * 1.5) as i32;
-        Arc::new(Int32Array::from_iter_values(
-            (0..size).map(|_| value(random)),
-        ))
+        Arc::new(Int32Array::from_iter_values((0..size).map(|_| value(random))))
     };
     let count = alarms(4, TestKind::Values, (200, 50), tied);
     assert!(within(count, 0.5, 1.2), "ties: {count} of {DRAWS}");
@@ -82,9 +73,7 @@ fn categories_and_nulls_of_independent_rows() {
         let name = |random: &mut Random| {
             format!("c{}", (12.0 / (0.9 * random.random::<f64>() + 0.1)) as u32)
         };
-        Arc::new(StringArray::from_iter_values(
-            (0..size).map(|_| name(random)),
-        ))
+        Arc::new(StringArray::from_iter_values((0..size).map(|_| name(random))))
     };
     let count = alarms(5, TestKind::Values, (300, 50), names);
     assert!(within(count, 0.5, 1.2), "categories: {count} of {DRAWS}");
@@ -116,11 +105,7 @@ fn clustered_rows() {
             }
             let day_of: ArrayRef = Arc::new(Int32Array::from(day_of));
             let names: ArrayRef = Arc::new(StringArray::from(names));
-            batch(vec![
-                ("day", day_of),
-                ("x", floats(values)),
-                ("name", names),
-            ])
+            batch(vec![("day", day_of), ("x", floats(values)), ("name", names)])
         };
         let sides = [side(0..30), side(30..37)];
         let options = options().with_seed(draw);
@@ -129,14 +114,6 @@ fn clustered_rows() {
             *count += u64::from(column.tests[0].p_value.is_some_and(|p| p <= ALPHA));
         }
     }
-    assert!(
-        within(counts[0], 0.5, 1.2),
-        "numbers: {} of {DRAWS}",
-        counts[0]
-    );
-    assert!(
-        within(counts[1], 0.5, 1.2),
-        "categories: {} of {DRAWS}",
-        counts[1]
-    );
+    assert!(within(counts[0], 0.5, 1.2), "numbers: {} of {DRAWS}", counts[0]);
+    assert!(within(counts[1], 0.5, 1.2), "categories: {} of {DRAWS}", counts[1]);
 }

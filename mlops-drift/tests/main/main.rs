@@ -38,9 +38,7 @@ fn floats(values: impl IntoIterator<Item = f64>) -> ArrayRef {
 
 /// A report on one column `x`.
 fn one(reference: ArrayRef, current: ArrayRef) -> ColumnReport {
-    report(reference, current, &MonitorOptions::default())
-        .columns
-        .remove(0)
+    report(reference, current, &MonitorOptions::default()).columns.remove(0)
 }
 
 fn report(reference: ArrayRef, current: ArrayRef, options: &MonitorOptions) -> Report {

@@ -29,14 +29,9 @@ fn rows(random: &mut Random, days: std::ops::Range<i64>, a_day: usize) -> Record
     let values: Float64Array = (0..count).map(|_| number(random)).collect();
     let names = (0..count).map(|_| ["a", "b", "c", "d"][random.random_range(0..4)]);
     let names: StringArray = names.map(Some).collect();
-    let counts: Int32Array = (0..count)
-        .map(|_| Some(random.random_range(0..5)))
-        .collect();
+    let counts: Int32Array = (0..count).map(|_| Some(random.random_range(0..5))).collect();
     batch(vec![
-        (
-            "time",
-            Arc::new(TimestampSecondArray::from_iter_values(times)) as ArrayRef,
-        ),
+        ("time", Arc::new(TimestampSecondArray::from_iter_values(times)) as ArrayRef),
         ("value", Arc::new(values)),
         ("name", Arc::new(names)),
         ("count", Arc::new(counts)),
@@ -45,10 +40,7 @@ fn rows(random: &mut Random, days: std::ops::Range<i64>, a_day: usize) -> Record
 
 fn by_day() -> FitOptions {
     let width = Duration::from_secs(86_400);
-    FitOptions::default().with_cluster(ClusterBy::TimeBlock {
-        column: "time".to_owned(),
-        width,
-    })
+    FitOptions::default().with_cluster(ClusterBy::TimeBlock { column: "time".to_owned(), width })
 }
 
 fn monitor(reference: &Arc<Reference>) -> DriftMonitor {
@@ -112,29 +104,17 @@ fn rows_and_slices_give_what_batches_give() {
     let counts: &Int32Array = counts.as_any().downcast_ref().expect("its type");
 
     let reference = Arc::new(Reference::fit([&past], &by_day()).expect("a reference"));
-    assert_eq!(
-        reference.row_columns().collect::<Vec<_>>(),
-        ["value", "name", "count", "time"]
-    );
+    assert_eq!(reference.row_columns().collect::<Vec<_>>(), ["value", "name", "count", "time"]);
     let (batches, single) = (monitor(&reference), monitor(&reference));
     batches.observe(&window).expect("one batch");
     let mut handle = single.handle();
     for (row, value) in values.iter().enumerate() {
         let value = value.map_or(Value::Null, Value::Float);
         let count = Value::Int(i64::from(counts.value(row)));
-        let rest = [
-            Value::Str(names.value(row)),
-            count,
-            Value::Int(times.value(row)),
-        ];
-        handle
-            .observe_row(&[value, rest[0], rest[1], rest[2]])
-            .expect("a row");
+        let rest = [Value::Str(names.value(row)), count, Value::Int(times.value(row))];
+        handle.observe_row(&[value, rest[0], rest[1], rest[2]]).expect("a row");
     }
-    assert!(
-        handle.observe_values("value", &[1.0]).is_err(),
-        "values do not name their day"
-    );
+    assert!(handle.observe_values("value", &[1.0]).is_err(), "values do not name their day");
     handle.publish();
     assert_eq!(single.report(), batches.report());
 
@@ -142,13 +122,8 @@ fn rows_and_slices_give_what_batches_give() {
     let reference = Arc::new(Reference::fit([&past], &only).expect("a reference"));
     let (batches, slices) = (monitor(&reference), monitor(&reference));
     let plain: Vec<f64> = values.iter().flatten().collect();
-    batches
-        .observe(&batch(vec![("value", floats(plain.clone()))]))
-        .expect("one batch");
-    slices
-        .handle()
-        .observe_values("value", &plain)
-        .expect("a slice");
+    batches.observe(&batch(vec![("value", floats(plain.clone()))])).expect("one batch");
+    slices.handle().observe_values("value", &plain).expect("a slice");
     assert_eq!(slices.report(), batches.report());
 }
 
@@ -188,10 +163,7 @@ fn handles_work_in_their_own_threads() {
             });
         }
     });
-    let whole = super::one(
-        floats((0..100).map(f64::from)),
-        floats((0..1000).map(f64::from)),
-    );
+    let whole = super::one(floats((0..100).map(f64::from)), floats((0..1000).map(f64::from)));
     let column = monitor.report().columns.remove(0);
     assert_eq!(column.counts.current.rows, 1000);
     assert_eq!(column.statistics.ks, whole.statistics.ks);
@@ -204,15 +176,9 @@ fn monitors_of_different_references_do_not_merge() {
         let past = batch(vec![("x", floats(values))]);
         Arc::new(Reference::fit([&past], &FitOptions::default()).expect("a reference"))
     };
-    let (a, b) = (
-        monitor(&fit([1.0, 2.0, 3.0])),
-        monitor(&fit([1.0, 2.0, 4.0])),
-    );
+    let (a, b) = (monitor(&fit([1.0, 2.0, 3.0])), monitor(&fit([1.0, 2.0, 4.0])));
     let error = a.merge(&b).expect_err("other cells");
-    assert!(
-        error.to_string().contains("different references"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("different references"), "{error}");
     let twin = monitor(&fit([1.0, 2.0, 3.0]));
     twin.handle().observe_values("x", &[2.0]).expect("a slice");
     a.merge(&twin).expect("fitted apart, but alike");

@@ -11,13 +11,9 @@ use mlops_drift::{ErrorKind, parquet};
 use super::{batch, floats};
 
 fn write(path: &Path) -> Vec<u8> {
-    let names: ArrayRef = Arc::new(StringArray::from_iter_values(
-        (0..500).map(|i| format!("n{}", i % 7)),
-    ));
-    let batch = batch(vec![
-        ("x", floats((0..500).map(f64::from))),
-        ("name", names),
-    ]);
+    let names: ArrayRef =
+        Arc::new(StringArray::from_iter_values((0..500).map(|i| format!("n{}", i % 7))));
+    let batch = batch(vec![("x", floats((0..500).map(f64::from))), ("name", names)]);
     let file = fs::File::create(path).expect("a new file");
     let mut writer = ArrowWriter::try_new(file, batch.schema(), None).expect("a writer");
     writer.write(&batch).expect("a batch");
@@ -42,10 +38,7 @@ fn missing_empty_and_truncated_files_are_named() {
     let error = parquet::read(&path).expect_err("no such file");
     assert_eq!(error.kind(), ErrorKind::NotFound);
     assert!(error.to_string().contains("gone.parquet"), "{error}");
-    assert_eq!(
-        parquet::read(folder.path()).expect_err("a folder").kind(),
-        ErrorKind::InvalidInput
-    );
+    assert_eq!(parquet::read(folder.path()).expect_err("a folder").kind(), ErrorKind::InvalidInput);
     let whole = write(&path);
     for length in [0, 3, 11, 12, whole.len() / 2, whole.len() - 1] {
         fs::write(&path, &whole[..length]).expect("a shorter file");

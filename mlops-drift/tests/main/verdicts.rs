@@ -16,21 +16,11 @@ fn normals(seed: u64, count: usize, shift: f64, scale: f64) -> ArrayRef {
 #[test]
 fn shifts_and_spreads_are_told_apart() {
     let shifted = one(normals(1, 1000, 0.0, 1.0), normals(2, 400, 0.4, 1.0));
-    assert_eq!(
-        (shifted.verdict, shifted.decided_by),
-        (Verdict::Drifted, Some(Change::Location))
-    );
+    assert_eq!((shifted.verdict, shifted.decided_by), (Verdict::Drifted, Some(Change::Location)));
     let spread = one(normals(3, 1000, 0.0, 1.0), normals(4, 400, 0.0, 1.7));
-    assert_eq!(
-        (spread.verdict, spread.decided_by),
-        (Verdict::Drifted, Some(Change::Scale))
-    );
+    assert_eq!((spread.verdict, spread.decided_by), (Verdict::Drifted, Some(Change::Scale)));
     assert_eq!(spread.min_effect, Some(0.1));
-    assert!(
-        spread.effect.is_some_and(|effect| effect > 0.25),
-        "{:?}",
-        spread.effect
-    );
+    assert!(spread.effect.is_some_and(|effect| effect > 0.25), "{:?}", spread.effect);
     let same = one(normals(5, 1000, 0.0, 1.0), normals(6, 400, 0.0, 1.0));
     assert_eq!(same.verdict, Verdict::Stable);
 }
@@ -48,11 +38,7 @@ fn the_effect_of_a_scale_of_a_tenth() {
     };
     let column = one(quantiles(1.0), quantiles(1.1));
     assert_eq!(column.decided_by, Some(Change::Scale));
-    assert!(
-        column.effect.is_some_and(|e| (0.10..0.115).contains(&e)),
-        "{:?}",
-        column.effect
-    );
+    assert!(column.effect.is_some_and(|e| (0.10..0.115).contains(&e)), "{:?}", column.effect);
 }
 
 #[test]
@@ -63,26 +49,16 @@ fn a_shift_too_small_to_matter_is_stable_unless_floors_are_off() {
     assert_eq!(column.verdict, Verdict::Stable);
     assert!(column.adjusted_p_value.is_some_and(|p| p < 1e-6));
     let (old, new) = sides();
-    let column = report(old, new, &MonitorOptions::default().with_min_effect(0.0))
-        .columns
-        .remove(0);
-    assert_eq!(
-        (column.verdict, column.min_effect),
-        (Verdict::Drifted, Some(0.0))
-    );
+    let column =
+        report(old, new, &MonitorOptions::default().with_min_effect(0.0)).columns.remove(0);
+    assert_eq!((column.verdict, column.min_effect), (Verdict::Drifted, Some(0.0)));
 }
 
 #[test]
 fn a_constant_column_is_checked_like_any_other() {
     let same = one(floats([5.0; 50]), floats([5.0; 30]));
-    assert_eq!(
-        (same.verdict, same.p_value, same.effect),
-        (Verdict::Stable, Some(1.0), Some(0.0))
-    );
-    assert_eq!(
-        same.statistics.wasserstein.as_ref().and_then(|w| w.value),
-        Some(0.0)
-    );
+    assert_eq!((same.verdict, same.p_value, same.effect), (Verdict::Stable, Some(1.0), Some(0.0)));
+    assert_eq!(same.statistics.wasserstein.as_ref().and_then(|w| w.value), Some(0.0));
     assert_eq!(same.statistics.wasserstein.and_then(|w| w.over_iqr), None);
     let moved = one(floats([5.0; 50]), floats([6.0; 30]));
     assert_eq!((moved.verdict, moved.effect), (Verdict::Drifted, Some(1.0)));
@@ -94,20 +70,10 @@ fn values_out_of_range_are_a_test_of_their_own() {
     let mut new: Vec<f64> = (0..1_000).map(|row| f64::from(row) * 2.0).collect();
     new[480..520].fill(1e9);
     let column = one(floats(old), floats(new));
-    assert_eq!(
-        (column.verdict, column.decided_by),
-        (Verdict::Drifted, Some(Change::Range))
-    );
+    assert_eq!((column.verdict, column.decided_by), (Verdict::Drifted, Some(Change::Range)));
     assert_eq!((column.effect, column.min_effect), (Some(0.04), Some(0.02)));
-    let range = column
-        .tests
-        .iter()
-        .find(|test| test.kind == TestKind::Range);
-    assert!(
-        range
-            .and_then(|test| test.p_value)
-            .is_some_and(|p| p < 1e-12)
-    );
+    let range = column.tests.iter().find(|test| test.kind == TestKind::Range);
+    assert!(range.and_then(|test| test.p_value).is_some_and(|p| p < 1e-12));
 }
 
 #[test]
@@ -123,22 +89,13 @@ fn an_empty_side_is_unchecked_and_every_value_undefined() {
         let column = one(old, new);
         assert_eq!(column.verdict, Verdict::Unchecked);
         let reason = column.reason.expect("a reason");
-        assert!(
-            reason.contains(&format!("no usable value in the {side} data: rows=")),
-            "{reason}"
-        );
-        assert_eq!(
-            (column.p_value, column.effect, column.decided_by),
-            (None, None, None)
-        );
+        assert!(reason.contains(&format!("no usable value in the {side} data: rows=")), "{reason}");
+        assert_eq!((column.p_value, column.effect, column.decided_by), (None, None, None));
         let ks = column.statistics.ks.expect("named, if undefined");
         assert_eq!((ks.value, ks.numerator), (None, None));
         assert_eq!(column.statistics.wasserstein.and_then(|w| w.value), None);
         assert_eq!(column.statistics.psi.and_then(|psi| psi.value), None);
-        assert_eq!(
-            column.statistics.mean_shift.and_then(|shift| shift.value),
-            None
-        );
+        assert_eq!(column.statistics.mean_shift.and_then(|shift| shift.value), None);
     }
 }
 
@@ -147,29 +104,15 @@ fn too_few_rows_or_clusters_are_unchecked_with_the_smallest_p_value() {
     let few = one(floats([1.0, 2.0, 3.0]), floats([9.0, 8.0]));
     assert_eq!(few.verdict, Verdict::Unchecked);
     let reason = few.reason.expect("a reason");
-    assert!(
-        reason.contains("3 against 2 can reach is 1.00e-1"),
-        "{reason}"
-    );
-    assert_eq!(
-        few.statistics.ks.and_then(|ks| ks.value),
-        Some(1.0),
-        "described all the same"
-    );
+    assert!(reason.contains("3 against 2 can reach is 1.00e-1"), "{reason}");
+    assert_eq!(few.statistics.ks.and_then(|ks| ks.value), Some(1.0), "described all the same");
     let single = one(floats([1.0]), floats([2.0]));
     assert_eq!(single.verdict, Verdict::Unchecked);
 
     let column = clustered(3, 2, 9.0).columns.remove(0);
     assert_eq!(column.verdict, Verdict::Unchecked);
-    assert!(
-        column
-            .reason
-            .is_some_and(|reason| reason.starts_with("too few clusters"))
-    );
-    assert_eq!(
-        column.clusters.map(|c| (c.reference, c.current)),
-        Some((3, 2))
-    );
+    assert!(column.reason.is_some_and(|reason| reason.starts_with("too few clusters")));
+    assert_eq!(column.clusters.map(|c| (c.reference, c.current)), Some((3, 2)));
 }
 
 /// A report on clusters of forty equal rows each.
@@ -180,10 +123,7 @@ fn clustered(reference: u32, current: u32, shift: f64) -> Report {
         let days: ArrayRef = Arc::new(Int32Array::from_iter_values(days));
         batch(vec![("day", days), ("x", floats(values))])
     };
-    let sides = [
-        side(0..reference, 0.0),
-        side(reference..reference + current, shift),
-    ];
+    let sides = [side(0..reference, 0.0), side(reference..reference + current, shift)];
     let fit = FitOptions::default().with_cluster(ClusterBy::Column("day".to_owned()));
     compare(&sides[..1], &sides[1..], &fit, &MonitorOptions::default()).expect("a report")
 }
@@ -191,36 +131,16 @@ fn clustered(reference: u32, current: u32, shift: f64) -> Report {
 #[test]
 fn rows_of_one_cluster_count_once() {
     let report = clustered(33, 7, 2.0);
-    assert_eq!(
-        report.columns.len(),
-        1,
-        "the column of the cluster is not checked"
-    );
+    assert_eq!(report.columns.len(), 1, "the column of the cluster is not checked");
     let column = &report.columns[0];
     assert_eq!(column.verdict, Verdict::Stable, "{:?}", column.p_value);
-    assert_eq!(
-        column.clusters.map(|c| (c.reference, c.current)),
-        Some((33, 7))
-    );
-    let range = column
-        .tests
-        .iter()
-        .find(|test| test.kind == TestKind::Range);
+    assert_eq!(column.clusters.map(|c| (c.reference, c.current)), Some((33, 7)));
+    let range = column.tests.iter().find(|test| test.kind == TestKind::Range);
     assert!(range.is_some_and(|test| test.p_value.is_none() && test.effect.is_some()));
-    let ks = column
-        .statistics
-        .ks
-        .as_ref()
-        .expect("described all the same");
-    assert!(
-        ks.value > Some(0.1) && ks.p_value.is_none(),
-        "the law of rows does not hold here"
-    );
+    let ks = column.statistics.ks.as_ref().expect("described all the same");
+    assert!(ks.value > Some(0.1) && ks.p_value.is_none(), "the law of rows does not hold here");
     let far = clustered(33, 7, 20.0).columns.remove(0);
-    assert_eq!(
-        (far.verdict, far.decided_by),
-        (Verdict::Drifted, Some(Change::Location))
-    );
+    assert_eq!((far.verdict, far.decided_by), (Verdict::Drifted, Some(Change::Location)));
 }
 
 #[test]
@@ -234,10 +154,7 @@ fn thousands_of_clusters_are_joined_with_their_neighbours() {
     let fit = FitOptions::default().with_cluster(ClusterBy::Column("day".to_owned()));
     let report = compare(&sides[..1], &sides[1..], &fit, &MonitorOptions::default());
     let column = report.expect("a report").columns.remove(0);
-    assert_eq!(
-        column.clusters.map(|c| (c.reference, c.current)),
-        Some((3_000, 334))
-    );
+    assert_eq!(column.clusters.map(|c| (c.reference, c.current)), Some((3_000, 334)));
     assert_eq!(column.verdict, Verdict::Stable, "{:?}", column.p_value);
 }
 
@@ -255,14 +172,8 @@ fn a_share_of_nulls_is_tested_by_cluster_too() {
     let fit = FitOptions::default().with_cluster(ClusterBy::Column("day".to_owned()));
     let report = compare(&sides[..1], &sides[1..], &fit, &MonitorOptions::default());
     let column = report.expect("a report").columns.remove(0);
-    assert_eq!(
-        (column.verdict, column.decided_by),
-        (Verdict::Drifted, Some(Change::Nulls))
-    );
-    let nulls = column
-        .tests
-        .iter()
-        .find(|test| test.kind == TestKind::Nulls);
+    assert_eq!((column.verdict, column.decided_by), (Verdict::Drifted, Some(Change::Nulls)));
+    let nulls = column.tests.iter().find(|test| test.kind == TestKind::Nulls);
     assert_eq!(nulls.and_then(|test| test.p_value), Some(1.0 / 10_000.0));
 }
 
@@ -280,44 +191,25 @@ fn a_lone_drifted_column_is_found_among_two_hundred() {
     let sides = [side(0.0), side(0.8)];
     let fit = FitOptions::default();
     let report = compare(&sides[..1], &sides[1..], &fit, &MonitorOptions::default()).expect("ok");
-    let drifted = report
-        .columns
-        .iter()
-        .filter(|column| column.verdict == Verdict::Drifted);
-    assert_eq!(
-        drifted
-            .map(|column| column.column.as_str())
-            .collect::<Vec<_>>(),
-        ["c077"]
-    );
+    let drifted = report.columns.iter().filter(|column| column.verdict == Verdict::Drifted);
+    assert_eq!(drifted.map(|column| column.column.as_str()).collect::<Vec<_>>(), ["c077"]);
     assert!(report.dataset.drifted && report.dataset.drifted_columns == 1);
 }
 
 #[test]
 fn the_report_has_the_shape_that_was_promised() {
     let names = |n: usize| -> ArrayRef {
-        Arc::new(StringArray::from_iter_values(
-            (0..n).map(|row| ["a", "b"][row % 2]),
-        ))
+        Arc::new(StringArray::from_iter_values((0..n).map(|row| ["a", "b"][row % 2])))
     };
     let sides = [
-        batch(vec![
-            ("x", floats((0..90).map(f64::from))),
-            ("name", names(90)),
-        ]),
-        batch(vec![
-            ("x", floats((0..80).map(|x| f64::from(x) + 9.0))),
-            ("name", names(80)),
-        ]),
+        batch(vec![("x", floats((0..90).map(f64::from))), ("name", names(90))]),
+        batch(vec![("x", floats((0..80).map(|x| f64::from(x) + 9.0))), ("name", names(80))]),
     ];
     let options = MonitorOptions::default().with_correction(Correction::BenjaminiYekutieli);
     let fit = FitOptions::default();
     let report = compare(&sides[..1], &sides[1..], &fit, &options).expect("a report");
     let text = serde_json::to_string(&report).expect("a report is JSON");
-    assert_eq!(
-        serde_json::from_str::<Report>(&text).expect("and back"),
-        report
-    );
+    assert_eq!(serde_json::from_str::<Report>(&text).expect("and back"), report);
     let json: serde_json::Value = serde_json::from_str(&text).expect("JSON");
     assert_eq!(json["schema"], SCHEMA);
     assert_eq!(json["correction"], "benjamini-yekutieli");
@@ -328,29 +220,16 @@ fn the_report_has_the_shape_that_was_promised() {
         (&"x".into(), &"Float64".into(), &"numeric".into())
     );
     let ks = &x["statistics"]["ks"];
-    assert_eq!(
-        (&ks["numerator"], &ks["denominator"]),
-        (&"720".into(), &"7200".into())
-    );
+    assert_eq!((&ks["numerator"], &ks["denominator"]), (&"720".into(), &"7200".into()));
     assert_eq!((&ks["value"], &ks["law"]), (&0.1.into(), &"exact".into()));
     assert!(ks["interval"].is_null() && x["clusters"].is_null() && x["reason"].is_null());
     assert_eq!(x["statistics"]["psi"]["empty_bins"], "half-count");
-    assert!(
-        x["statistics"].get("g").is_none(),
-        "what was not computed is left out"
-    );
+    assert!(x["statistics"].get("g").is_none(), "what was not computed is left out");
     assert_eq!(x["tests"][0]["kind"], "values");
-    let outer = x["moved"]
-        .as_array()
-        .expect("a list")
-        .iter()
-        .any(|bin| bin["from"] == "-inf");
+    let outer = x["moved"].as_array().expect("a list").iter().any(|bin| bin["from"] == "-inf");
     assert!(outer, "the lowest bin is unbounded");
     let name = &json["columns"][1];
-    assert_eq!(
-        (&name["kind"], &name["verdict"]),
-        (&"categorical".into(), &"stable".into())
-    );
+    assert_eq!((&name["kind"], &name["verdict"]), (&"categorical".into(), &"stable".into()));
     assert_eq!(name["statistics"]["total_variation"]["value"], 0.0);
 }
 

@@ -28,27 +28,16 @@ impl Temp {
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let path = folder.join(format!("{}-{number}", std::process::id()));
         // A process with the same id may have died here before; what it left is nobody's.
-        let file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .open(&path);
+        let file = OpenOptions::new().write(true).create(true).truncate(true).open(&path);
         let file = file.map_err(|source| Error::io("create a file", &path, source))?;
-        Ok(Self {
-            path,
-            file,
-            published: false,
-        })
+        Ok(Self { path, file, published: false })
     }
 
     pub(super) fn write_all(&mut self, bytes: &[u8]) -> Result<Blob> {
         self.file
             .write_all(bytes)
             .map_err(|source| Error::io("write a file", &self.path, source))?;
-        Ok(Blob {
-            digest: Digest::of(bytes),
-            size: bytes.len() as u64,
-        })
+        Ok(Blob { digest: Digest::of(bytes), size: bytes.len() as u64 })
     }
 
     pub(super) fn copy_from(&mut self, source: &Path) -> Result<Blob> {
@@ -56,19 +45,14 @@ impl Temp {
             File::open(source).map_err(|error| Error::io("read a file", source, error))?;
         let is_file = from.metadata().is_ok_and(|meta| meta.is_file());
         if !is_file {
-            return Err(Error::invalid(format!(
-                "not a file: path={}",
-                source.display()
-            )));
+            return Err(Error::invalid(format!("not a file: path={}", source.display())));
         }
         copy_hashing(&mut from, source, &mut self.file, &self.path)
     }
 
     /// Syncs the file and gives it its name.
     pub(super) fn publish(mut self, place: &Path) -> Result<()> {
-        self.file
-            .sync_all()
-            .map_err(|source| Error::io("sync a file", &self.path, source))?;
+        self.file.sync_all().map_err(|source| Error::io("sync a file", &self.path, source))?;
         let folder = place.parent().unwrap_or(Path::new("."));
         create_folders(folder)?;
         fs::rename(&self.path, place)
@@ -125,10 +109,8 @@ fn open_object(path: &Path, digest: &Digest) -> Result<File> {
 }
 
 fn damaged(digest: &Digest, path: &Path) -> Error {
-    let message = format!(
-        "an object is not what was stored: object={digest} file={}",
-        path.display()
-    );
+    let message =
+        format!("an object is not what was stored: object={digest} file={}", path.display());
     Error::new(ErrorKind::Corrupt, message)
 }
 
@@ -137,11 +119,7 @@ pub(super) fn read_verified(path: &Path, digest: &Digest) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let read = open_object(path, digest)?.read_to_end(&mut bytes);
     read.map_err(|source| Error::io("read an object", path, source))?;
-    if Digest::of(&bytes) == *digest {
-        Ok(bytes)
-    } else {
-        Err(damaged(digest, path))
-    }
+    if Digest::of(&bytes) == *digest { Ok(bytes) } else { Err(damaged(digest, path)) }
 }
 
 /// Copies an object to a new file, which appears only when its bytes are what their name says.
@@ -169,31 +147,23 @@ fn copy_hashing(from: &mut File, source: &Path, to: &mut File, place: &Path) -> 
     let mut chunk = vec![0; CHUNK];
     let mut size = 0;
     loop {
-        let read = from
-            .read(&mut chunk)
-            .map_err(|error| Error::io("read a file", source, error))?;
+        let read =
+            from.read(&mut chunk).map_err(|error| Error::io("read a file", source, error))?;
         if read == 0 {
             break;
         }
         hasher.update(&chunk[..read]);
         size += read as u64;
-        to.write_all(&chunk[..read])
-            .map_err(|error| Error::io("write a file", place, error))?;
+        to.write_all(&chunk[..read]).map_err(|error| Error::io("write a file", place, error))?;
     }
-    Ok(Blob {
-        digest: Digest::from_bytes(*hasher.finalize().as_bytes()),
-        size,
-    })
+    Ok(Blob { digest: Digest::from_bytes(*hasher.finalize().as_bytes()), size })
 }
 
 /// Removes files that nobody can be writing any more.
 pub(super) fn sweep(folder: &Path) -> Result<()> {
     for entry in list(folder)? {
-        let age = entry
-            .metadata()
-            .and_then(|meta| meta.modified())
-            .ok()
-            .and_then(|at| at.elapsed().ok());
+        let age =
+            entry.metadata().and_then(|meta| meta.modified()).ok().and_then(|at| at.elapsed().ok());
         if age.is_some_and(|age| age > STALE) {
             remove(&entry.path())?;
         }

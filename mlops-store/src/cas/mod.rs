@@ -53,9 +53,7 @@ impl Cas {
         }
         sync_folder(&root)?;
         disk::sweep(&root.join("tmp"))?;
-        Ok(Self {
-            root: Arc::new(root),
-        })
+        Ok(Self { root: Arc::new(root) })
     }
 
     /// The folder.
@@ -105,16 +103,11 @@ impl Cas {
             _ => Error::io("read an artifact's pointer", &file, source),
         })?;
         let blob = serde_json::from_slice(&text).map_err(|source| {
-            let message = format!(
-                "an artifact's pointer is damaged: path={path} file={}",
-                file.display()
-            );
+            let message =
+                format!("an artifact's pointer is damaged: path={path} file={}", file.display());
             Error::new(ErrorKind::Corrupt, message).with_source(source)
         })?;
-        Ok(Artifact {
-            path: path.clone(),
-            blob,
-        })
+        Ok(Artifact { path: path.clone(), blob })
     }
 
     fn put_now(&self, path: &ArtifactPath, body: &Body) -> Result<Artifact> {
@@ -125,10 +118,7 @@ impl Cas {
         let mut temp = Temp::create(&self.root.join("tmp"))?;
         temp.write_all(&text)?;
         temp.publish(&self.pointer_path(path))?;
-        Ok(Artifact {
-            path: path.clone(),
-            blob,
-        })
+        Ok(Artifact { path: path.clone(), blob })
     }
 
     fn list_now(&self, prefix: Option<&ArtifactPath>) -> Result<Vec<Artifact>> {
@@ -140,19 +130,13 @@ impl Cas {
                 if file.is_file() {
                     paths.push(prefix.to_string());
                 }
-                let name = file
-                    .file_name()
-                    .and_then(|name| name.to_str())
-                    .unwrap_or_default();
+                let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
                 let folder = file.with_file_name(format!("d.{}", name.trim_start_matches("f.")));
                 disk::walk_pointers(&folder, &format!("{prefix}/"), &mut paths)?;
             }
         }
         paths.sort();
-        paths
-            .iter()
-            .map(|path| self.head_now(&ArtifactPath::new(path)?))
-            .collect()
+        paths.iter().map(|path| self.head_now(&ArtifactPath::new(path)?)).collect()
     }
 
     /// Does `work` on a thread for blocking work.
@@ -172,8 +156,7 @@ impl Cas {
 impl ArtifactStore for Cas {
     async fn put(&self, path: &ArtifactPath, body: Body) -> Result<Artifact> {
         let path = path.clone();
-        self.blocking(move |store| store.put_now(&path, &body))
-            .await
+        self.blocking(move |store| store.put_now(&path, &body)).await
     }
 
     async fn get(&self, path: &ArtifactPath, range: Option<Range<u64>>) -> Result<Vec<u8>> {
@@ -197,11 +180,8 @@ impl ArtifactStore for Cas {
 
     fn list(&self, prefix: Option<&ArtifactPath>) -> BoxStream<'static, Result<Artifact>> {
         let (store, prefix) = (self.clone(), prefix.cloned());
-        let listed = async move {
-            store
-                .blocking(move |store| store.list_now(prefix.as_ref()))
-                .await
-        };
+        let listed =
+            async move { store.blocking(move |store| store.list_now(prefix.as_ref())).await };
         stream::once(listed)
             .flat_map(|listed| match listed {
                 Ok(artifacts) => stream::iter(artifacts.into_iter().map(Ok)).boxed(),
@@ -212,8 +192,7 @@ impl ArtifactStore for Cas {
 
     async fn delete(&self, path: &ArtifactPath) -> Result<()> {
         let path = path.clone();
-        self.blocking(move |store| remove(&store.pointer_path(&path)))
-            .await
+        self.blocking(move |store| remove(&store.pointer_path(&path))).await
     }
 }
 
@@ -225,8 +204,7 @@ impl ContentStore for Cas {
 
     async fn get_content(&self, digest: &Digest) -> Result<Vec<u8>> {
         let digest = *digest;
-        self.blocking(move |store| read_verified(&store.object_path(&digest), &digest))
-            .await
+        self.blocking(move |store| read_verified(&store.object_path(&digest), &digest)).await
     }
 
     async fn fetch_content(&self, digest: &Digest, to: &Path) -> Result<()> {
@@ -237,8 +215,7 @@ impl ContentStore for Cas {
 
     async fn has_content(&self, digest: &Digest) -> Result<bool> {
         let digest = *digest;
-        self.blocking(move |store| Ok(store.object_path(&digest).is_file()))
-            .await
+        self.blocking(move |store| Ok(store.object_path(&digest).is_file())).await
     }
 }
 

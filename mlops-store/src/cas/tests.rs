@@ -37,26 +37,17 @@ async fn every_flipped_bit_is_found_and_the_object_is_named() {
         for range in [None, Some(0..1)] {
             let error = cas.get(&path, range).await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Corrupt);
-            assert!(
-                error.to_string().contains(&blob.digest.to_string()),
-                "{error}"
-            );
+            assert!(error.to_string().contains(&blob.digest.to_string()), "{error}");
         }
         let to = cas.root().join("copy");
         assert_eq!(
-            cas.fetch_content(&blob.digest, &to)
-                .await
-                .unwrap_err()
-                .kind(),
+            cas.fetch_content(&blob.digest, &to).await.unwrap_err().kind(),
             ErrorKind::Corrupt
         );
         assert!(!to.exists() && !to.with_added_extension("partial").exists());
     }
     fs::write(&file, &content[..10]).unwrap();
-    assert_eq!(
-        cas.get_content(&blob.digest).await.unwrap_err().kind(),
-        ErrorKind::Corrupt
-    );
+    assert_eq!(cas.get_content(&blob.digest).await.unwrap_err().kind(), ErrorKind::Corrupt);
     // Storing it again mends what has lost its length.
     cas.put_content(content.clone().into()).await.unwrap();
     assert_eq!(cas.get_content(&blob.digest).await.unwrap(), content);
@@ -76,18 +67,10 @@ async fn nothing_half_written_is_left_when_a_put_fails() {
 async fn a_path_may_be_file_and_folder_at_once() {
     let (_folder, cas) = store();
     for path in ["a", "a/b", "a.b", "f.x", "d.x/f.y"] {
-        cas.put(
-            &ArtifactPath::new(path).unwrap(),
-            path.as_bytes().to_vec().into(),
-        )
-        .await
-        .unwrap();
+        cas.put(&ArtifactPath::new(path).unwrap(), path.as_bytes().to_vec().into()).await.unwrap();
     }
     let listed: Vec<Artifact> = cas.list(None).try_collect().await.unwrap();
-    let paths: Vec<&str> = listed
-        .iter()
-        .map(|artifact| artifact.path.as_str())
-        .collect();
+    let paths: Vec<&str> = listed.iter().map(|artifact| artifact.path.as_str()).collect();
     assert_eq!(paths, ["a", "a.b", "a/b", "d.x/f.y", "f.x"]);
 }
 
@@ -100,20 +83,11 @@ async fn a_tree_comes_back_as_it_was_and_versions_follow_each_other() {
     fs::write(source.join("a.csv"), "1,2").unwrap();
     fs::write(source.join("deep/er/b.csv"), "").unwrap();
     let name = DatasetName::new("d").unwrap();
-    let first = add(&cas, &data, name.clone(), &source, "first")
-        .await
-        .unwrap();
-    let again = add(&cas, &data, name.clone(), &source, "again")
-        .await
-        .unwrap();
-    assert_eq!(
-        (first.files, first.parent.clone(), &again),
-        (2, None, &first)
-    );
+    let first = add(&cas, &data, name.clone(), &source, "first").await.unwrap();
+    let again = add(&cas, &data, name.clone(), &source, "again").await.unwrap();
+    assert_eq!((first.files, first.parent.clone(), &again), (2, None, &first));
     fs::write(source.join("a.csv"), "1,3").unwrap();
-    let second = add(&cas, &data, name.clone(), &source, "second")
-        .await
-        .unwrap();
+    let second = add(&cas, &data, name.clone(), &source, "second").await.unwrap();
     assert_eq!(second.parent.as_ref(), Some(&first.id));
     let diff = data.diff(&first.id, &second.id).await.unwrap();
     assert_eq!((diff.changed.len(), diff.added.len()), (1, 0));
@@ -123,40 +97,21 @@ async fn a_tree_comes_back_as_it_was_and_versions_follow_each_other() {
     assert_eq!(fs::read_to_string(out.join("a.csv")).unwrap(), "1,2");
     assert_eq!(fs::read(out.join("deep/er/b.csv")).unwrap(), b"");
     assert_eq!(
-        checkout(&cas, &data, &first.id, &out)
-            .await
-            .unwrap_err()
-            .kind(),
+        checkout(&cas, &data, &first.id, &out).await.unwrap_err().kind(),
         ErrorKind::AlreadyExists
     );
 
-    let object = cas.object_path(
-        &data
-            .manifest(&second.id)
-            .await
-            .unwrap()
-            .get("a.csv")
-            .unwrap()
-            .digest,
-    );
+    let object =
+        cas.object_path(&data.manifest(&second.id).await.unwrap().get("a.csv").unwrap().digest);
     fs::write(object, "1,4").unwrap();
     let half = folder.path().join("half");
     assert_eq!(
-        checkout(&cas, &data, &second.id, &half)
-            .await
-            .unwrap_err()
-            .kind(),
+        checkout(&cas, &data, &second.id, &half).await.unwrap_err().kind(),
         ErrorKind::Corrupt
     );
-    let left: Vec<_> = fs::read_dir(folder.path())
-        .unwrap()
-        .map(|e| e.unwrap().file_name())
-        .collect();
-    assert!(
-        left.iter()
-            .all(|name| !name.to_string_lossy().contains("half")),
-        "{left:?}"
-    );
+    let left: Vec<_> =
+        fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert!(left.iter().all(|name| !name.to_string_lossy().contains("half")), "{left:?}");
 }
 
 #[cfg(unix)]
@@ -169,17 +124,12 @@ async fn what_could_not_come_back_is_not_taken_in() {
     let source = folder.path().join("source");
     fs::create_dir(&source).unwrap();
     std::os::unix::fs::symlink("/etc/passwd", source.join("link")).unwrap();
-    let error = add(&cas, &data, name.clone(), &source, "")
-        .await
-        .unwrap_err();
+    let error = add(&cas, &data, name.clone(), &source, "").await.unwrap_err();
     assert!(error.to_string().contains("link"), "{error}");
     fs::remove_file(source.join("link")).unwrap();
     fs::write(source.join(std::ffi::OsStr::from_bytes(b"\xff")), "").unwrap();
     assert_eq!(
-        add(&cas, &data, name, &source, "")
-            .await
-            .unwrap_err()
-            .kind(),
+        add(&cas, &data, name, &source, "").await.unwrap_err().kind(),
         ErrorKind::InvalidInput
     );
 }

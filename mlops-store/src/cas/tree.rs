@@ -27,9 +27,7 @@ pub async fn add(
         entries.push(Entry { path: name, blob });
     }
     let manifest = Manifest::new(entries)?;
-    let parent = mlops_core::data::newest(versions, &dataset)
-        .await?
-        .map(|newest| newest.id);
+    let parent = mlops_core::data::newest(versions, &dataset).await?.map(|newest| newest.id);
     let parent = parent.filter(|parent| *parent != manifest.id());
     let mut new = NewDataVersion::new(dataset, manifest).with_message(message);
     new.parent = parent;
@@ -48,10 +46,7 @@ pub async fn checkout(
 ) -> Result<Manifest> {
     let manifest = versions.manifest(id).await?;
     if to.exists() {
-        let message = format!(
-            "the folder is there already, name a new one: path={}",
-            to.display()
-        );
+        let message = format!("the folder is there already, name a new one: path={}", to.display());
         return Err(Error::new(ErrorKind::AlreadyExists, message));
     }
     let partial = to.with_added_extension(format!("partial-{}", std::process::id()));
@@ -99,9 +94,7 @@ fn walk(folder: &Path, prefix: &str, files: &mut Vec<(ArtifactPath, PathBuf)>) -
         let entry = entry.map_err(failed)?;
         let path = entry.path();
         let name = entry.file_name();
-        let name = name
-            .to_str()
-            .ok_or_else(|| unfit(&path, "its name is not UTF-8"))?;
+        let name = name.to_str().ok_or_else(|| unfit(&path, "its name is not UTF-8"))?;
         let kind = entry.file_type().map_err(failed)?;
         if kind.is_dir() {
             walk(&path, &format!("{prefix}{name}/"), files)?;

@@ -44,10 +44,8 @@ impl DataVersionStore for SqliteStore {
             };
             let id = version.id.as_str();
             place.of(connection.execute(ADD_MANIFEST, params![id, json::write(&new.manifest)?]))?;
-            place.of(connection.execute(
-                ADD,
-                params![id, version.dataset.as_str(), json::write(&version)?],
-            ))?;
+            place.of(connection
+                .execute(ADD, params![id, version.dataset.as_str(), json::write(&version)?]))?;
             Ok(version)
         })
         .await
@@ -55,8 +53,7 @@ impl DataVersionStore for SqliteStore {
 
     async fn get(&self, id: &DataVersionId) -> Result<DataVersion> {
         let id = id.clone();
-        self.read(move |connection, place| get(connection, place, &id))
-            .await
+        self.read(move |connection, place| get(connection, place, &id)).await
     }
 
     async fn manifest(&self, id: &DataVersionId) -> Result<Manifest> {
@@ -75,10 +72,7 @@ impl DataVersionStore for SqliteStore {
             let name = dataset.as_ref().map(DatasetName::as_str);
             let bodies = place.of(statement.query_map([name], |row| row.get::<_, String>(0)))?;
             let bodies: Vec<String> = place.of(bodies.collect())?;
-            bodies
-                .iter()
-                .map(|body| json::read(place, "data version", body))
-                .collect()
+            bodies.iter().map(|body| json::read(place, "data version", body)).collect()
         }))
     }
 }
@@ -96,6 +90,5 @@ fn find<T: serde::de::DeserializeOwned>(
 ) -> Result<Option<T>> {
     let mut statement = place.of(connection.prepare_cached(sql))?;
     let body = place.optional(statement.query_row(values, |row| row.get::<_, String>(0)))?;
-    body.map(|body| json::read(place, "data version", &body))
-        .transpose()
+    body.map(|body| json::read(place, "data version", &body)).transpose()
 }

@@ -30,14 +30,10 @@ impl Place {
     }
 
     pub(super) fn error(&self, source: rusqlite::Error) -> Error {
-        let code = source
-            .sqlite_error()
-            .map_or(ffi::SQLITE_ERROR, |error| error.extended_code);
+        let code = source.sqlite_error().map_or(ffi::SQLITE_ERROR, |error| error.extended_code);
         let (kind, retry, words) = meaning(code);
         let message = format!("{words}: path={}", self.0.display());
-        Error::new(kind, message)
-            .with_retry(retry)
-            .with_source(source)
+        Error::new(kind, message).with_retry(retry).with_source(source)
     }
 
     /// Stored text that does not parse.
@@ -56,9 +52,7 @@ impl Place {
 
 /// Whether a failed commit leaves the disk in an unknown state.
 pub(super) fn is_fatal(error: &rusqlite::Error) -> bool {
-    error
-        .sqlite_error()
-        .is_some_and(|error| error.extended_code & 0xff == ffi::SQLITE_IOERR)
+    error.sqlite_error().is_some_and(|error| error.extended_code & 0xff == ffi::SQLITE_IOERR)
 }
 
 /// The meaning of an (extended) result code. Where it is ambiguous whether something happened, the
@@ -71,11 +65,7 @@ fn meaning(code: i32) -> (ErrorKind, RetryClass, &'static str) {
             (Kind::Unavailable, Safe, "another process holds the store")
         }
         ffi::SQLITE_FULL => (Kind::Full, Never, "the disk is full, free some space"),
-        ffi::SQLITE_IOERR => (
-            Kind::Unavailable,
-            Never,
-            "the disk failed, open the store again",
-        ),
+        ffi::SQLITE_IOERR => (Kind::Unavailable, Never, "the disk failed, open the store again"),
         ffi::SQLITE_CORRUPT => (Kind::Corrupt, Never, "the store is damaged, restore a copy"),
         ffi::SQLITE_NOTADB => (Kind::Corrupt, Never, "the file is not a store"),
         ffi::SQLITE_CANTOPEN => (Kind::InvalidInput, Never, "cannot open the store"),
@@ -84,11 +74,7 @@ fn meaning(code: i32) -> (ErrorKind, RetryClass, &'static str) {
         }
         ffi::SQLITE_NOMEM => (Kind::Unavailable, Safe, "no memory is left"),
         ffi::SQLITE_INTERRUPT => (Kind::Cancelled, Safe, "the statement was interrupted"),
-        ffi::SQLITE_TOOBIG => (
-            Kind::InvalidInput,
-            Never,
-            "a value is too large for the store",
-        ),
+        ffi::SQLITE_TOOBIG => (Kind::InvalidInput, Never, "a value is too large for the store"),
         _ => (Kind::Internal, Never, "an SQL statement failed"),
     }
 }
@@ -101,40 +87,16 @@ mod tests {
     fn each_code_has_its_meaning() {
         for (code, kind, retry) in [
             (ffi::SQLITE_BUSY, ErrorKind::Unavailable, RetryClass::Safe),
-            (
-                ffi::SQLITE_BUSY_SNAPSHOT,
-                ErrorKind::Unavailable,
-                RetryClass::Safe,
-            ),
+            (ffi::SQLITE_BUSY_SNAPSHOT, ErrorKind::Unavailable, RetryClass::Safe),
             (ffi::SQLITE_LOCKED, ErrorKind::Unavailable, RetryClass::Safe),
             (ffi::SQLITE_FULL, ErrorKind::Full, RetryClass::Never),
-            (
-                ffi::SQLITE_IOERR_FSYNC,
-                ErrorKind::Unavailable,
-                RetryClass::Never,
-            ),
+            (ffi::SQLITE_IOERR_FSYNC, ErrorKind::Unavailable, RetryClass::Never),
             (ffi::SQLITE_CORRUPT, ErrorKind::Corrupt, RetryClass::Never),
             (ffi::SQLITE_NOTADB, ErrorKind::Corrupt, RetryClass::Never),
-            (
-                ffi::SQLITE_CANTOPEN,
-                ErrorKind::InvalidInput,
-                RetryClass::Never,
-            ),
-            (
-                ffi::SQLITE_READONLY,
-                ErrorKind::InvalidInput,
-                RetryClass::Never,
-            ),
-            (
-                ffi::SQLITE_TOOBIG,
-                ErrorKind::InvalidInput,
-                RetryClass::Never,
-            ),
-            (
-                ffi::SQLITE_CONSTRAINT,
-                ErrorKind::Internal,
-                RetryClass::Never,
-            ),
+            (ffi::SQLITE_CANTOPEN, ErrorKind::InvalidInput, RetryClass::Never),
+            (ffi::SQLITE_READONLY, ErrorKind::InvalidInput, RetryClass::Never),
+            (ffi::SQLITE_TOOBIG, ErrorKind::InvalidInput, RetryClass::Never),
+            (ffi::SQLITE_CONSTRAINT, ErrorKind::Internal, RetryClass::Never),
         ] {
             let failure = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
             let error = Place::new(Path::new("/s/m.db")).error(failure);

@@ -73,9 +73,7 @@ impl Stream {
         epoch: u64,
         held: Option<(&str, Timestamp)>,
     ) -> Result<()> {
-        let (owner, expires) = held
-            .map(|(owner, expires)| (owner, expires.as_millis()))
-            .unzip();
+        let (owner, expires) = held.map(|(owner, expires)| (owner, expires.as_millis())).unzip();
         let values = params![self.row, epoch.cast_signed(), owner, expires];
         place.of(connection.execute(SET_LEASE, values)).map(|_| ())
     }
@@ -92,8 +90,7 @@ fn fenced(stream: &StreamName, epoch: Option<Epoch>, current: u64) -> Error {
 impl JournalStore for SqliteStore {
     async fn append(&self, append: Append) -> Result<()> {
         let now = self.clock.now();
-        self.write(move |connection, place| add_entry(connection, place, &append, now))
-            .await
+        self.write(move |connection, place| add_entry(connection, place, &append, now)).await
     }
 
     fn read(&self, stream: &StreamName, from: u64) -> BoxStream<'static, Result<Recorded>> {
@@ -114,10 +111,7 @@ impl JournalStore for SqliteStore {
         self.read(move |connection, place| {
             let mut statement = place.of(connection.prepare_cached(LAST))?;
             let mut rows = place.of(statement.query([name]))?;
-            place
-                .of(rows.next())?
-                .map(|row| recorded(row, place))
-                .transpose()
+            place.of(rows.next())?.map(|row| recorded(row, place)).transpose()
         })
         .await
     }
@@ -128,10 +122,7 @@ impl JournalStore for SqliteStore {
             let mut statement = place.of(connection.prepare_cached(NAMES))?;
             let names = place.of(statement.query_map([prefix], |row| row.get::<_, String>(0)))?;
             let names: Vec<String> = place.of(names.collect())?;
-            names
-                .iter()
-                .map(|name| json::parse(place, "stream name", name))
-                .collect()
+            names.iter().map(|name| json::parse(place, "stream name", name)).collect()
         }))
     }
 
@@ -144,9 +135,8 @@ impl JournalStore for SqliteStore {
         let (name, owner, now) = (stream.clone(), owner.clone(), self.clock.now());
         self.write(move |connection, place| {
             let stream = Stream::find_or_add(connection, place, &name)?;
-            if let Some((holder, until)) = stream
-                .holder(now)
-                .filter(|(holder, _)| *holder != owner.as_str())
+            if let Some((holder, until)) =
+                stream.holder(now).filter(|(holder, _)| *holder != owner.as_str())
             {
                 let message = format!(
                     "another writer holds the stream: stream={name} owner={holder} until={until}"
@@ -155,12 +145,7 @@ impl JournalStore for SqliteStore {
             }
             let (epoch, expires) = (stream.epoch + 1, now.saturating_add(ttl));
             stream.set_lease(connection, place, epoch, Some((owner.as_str(), expires)))?;
-            Ok(Lease {
-                stream: name,
-                owner,
-                epoch: Epoch(epoch),
-                expires,
-            })
+            Ok(Lease { stream: name, owner, epoch: Epoch(epoch), expires })
         })
         .await
     }
@@ -187,14 +172,12 @@ impl JournalStore for SqliteStore {
 
     async fn release(&self, lease: &Lease) -> Result<()> {
         let lease = lease.clone();
-        self.write(
-            move |connection, place| match Stream::find(connection, place, &lease.stream)? {
-                Some(stream) if stream.epoch == lease.epoch.0 => {
-                    stream.set_lease(connection, place, stream.epoch, None)
-                }
-                _ => Ok(()),
-            },
-        )
+        self.write(move |connection, place| match Stream::find(connection, place, &lease.stream)? {
+            Some(stream) if stream.epoch == lease.epoch.0 => {
+                stream.set_lease(connection, place, stream.epoch, None)
+            }
+            _ => Ok(()),
+        })
         .await
     }
 }
@@ -220,9 +203,7 @@ fn add_entry(
     let epoch = found.as_ref().map_or(0, |stream| stream.epoch);
     let allowed = match append.epoch {
         Some(given) => given.0 == epoch,
-        None => found
-            .as_ref()
-            .is_none_or(|stream| stream.holder(now).is_none()),
+        None => found.as_ref().is_none_or(|stream| stream.holder(now).is_none()),
     };
     if !allowed {
         return Err(fenced(name, append.epoch, epoch));
@@ -241,19 +222,12 @@ fn add_entry(
         }
     }
     if append.sequence != next {
-        let message = format!(
-            "not the next entry: stream={name} given={} next={next}",
-            append.sequence
-        );
+        let message =
+            format!("not the next entry: stream={name} given={} next={next}", append.sequence);
         return Err(Error::new(ErrorKind::Conflict, message));
     }
     let mut add = place.of(connection.prepare_cached(ADD_ENTRY))?;
     place
-        .of(add.execute(params![
-            stream.row,
-            given,
-            now.as_millis(),
-            json::write(&append.entry)?
-        ]))
+        .of(add.execute(params![stream.row, given, now.as_millis(), json::write(&append.entry)?]))
         .map(|_| ())
 }

@@ -84,9 +84,9 @@ fn append(
     points: &[MetricPoint],
 ) -> Result<()> {
     let mut last = place.of(connection.prepare_cached(LAST_CHUNK))?;
-    let last = place.optional(last.query_row([run, key], |row| {
-        Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?))
-    }))?;
+    let last = place.optional(
+        last.query_row([run, key], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?))),
+    )?;
     let mut rest = points;
     let next = last.as_ref().map_or(0, |(number, _)| number + 1);
     if let Some((last, mut bytes)) = last
@@ -95,9 +95,7 @@ fn append(
         let room = (SMALL - bytes.len() / WIDTH).min(rest.len());
         // A large batch gets a chunk of its own instead of being torn.
         if rest.len() <= SMALL {
-            rest[..room]
-                .iter()
-                .for_each(|point| encode(point, &mut bytes));
+            rest[..room].iter().for_each(|point| encode(point, &mut bytes));
             let mut fill = place.of(connection.prepare_cached(FILL_CHUNK))?;
             place.of(fill.execute(params![run, key, last, bytes]))?;
             rest = &rest[room..];
@@ -129,13 +127,7 @@ fn update_latest(
     }
     let mut set = place.of(connection.prepare_cached(SET_LATEST))?;
     // SQLite has no NaN: binding one stores NULL, and NULL is read back as NaN.
-    place.of(set.execute(params![
-        run,
-        key,
-        latest.step,
-        latest.at.as_millis(),
-        latest.value
-    ]))?;
+    place.of(set.execute(params![run, key, latest.step, latest.at.as_millis(), latest.value]))?;
     Ok(())
 }
 
@@ -197,19 +189,8 @@ mod tests {
 
     #[test]
     fn a_point_survives_bit_by_bit() {
-        for value in [
-            0.0,
-            -0.0,
-            f64::NAN,
-            -f64::NAN,
-            f64::INFINITY,
-            f64::MIN_POSITIVE / 2.0,
-        ] {
-            let point = MetricPoint {
-                step: -3,
-                at: Timestamp::from_millis(i64::MIN),
-                value,
-            };
+        for value in [0.0, -0.0, f64::NAN, -f64::NAN, f64::INFINITY, f64::MIN_POSITIVE / 2.0] {
+            let point = MetricPoint { step: -3, at: Timestamp::from_millis(i64::MIN), value };
             let mut bytes = Vec::new();
             encode(&point, &mut bytes);
             assert_eq!(decode(&bytes.try_into().unwrap()), point);

@@ -20,10 +20,7 @@ pub(super) fn run(connection: &mut Connection, path: &Path) -> Result<()> {
     let (id, found) = place.of(header(connection))?;
     let known = STEPS.len() as i32;
     if id != APPLICATION_ID && (id != 0 || !place.of(is_empty(connection))?) {
-        let message = format!(
-            "the file is another program's database: path={}",
-            path.display()
-        );
+        let message = format!("the file is another program's database: path={}", path.display());
         return Err(Error::new(ErrorKind::Corrupt, message));
     }
     if found > known {
@@ -54,7 +51,5 @@ fn header(connection: &Connection) -> rusqlite::Result<(i32, i32)> {
 }
 
 fn is_empty(connection: &Connection) -> rusqlite::Result<bool> {
-    connection.query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| {
-        row.get(0)
-    })
+    connection.query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| row.get(0))
 }

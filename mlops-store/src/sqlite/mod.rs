@@ -89,9 +89,7 @@ pub struct SqliteStore {
 
 impl fmt::Debug for SqliteStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SqliteStore")
-            .field("path", &self.path)
-            .finish_non_exhaustive()
+        f.debug_struct("SqliteStore").field("path", &self.path).finish_non_exhaustive()
     }
 }
 
@@ -111,12 +109,7 @@ impl SqliteStore {
         let clock = Arc::clone(&options.clock);
         let writer = Writer::start(connection, path.clone(), options.group.max(1))?;
         let readers = Readers::start(readers, path.clone())?;
-        Ok(Self {
-            path,
-            clock,
-            writer,
-            readers,
-        })
+        Ok(Self { path, clock, writer, readers })
     }
 
     /// The file.
@@ -152,12 +145,7 @@ impl SqliteStore {
                 Ok(findings)
             })
             .await?;
-        match findings
-            .iter()
-            .filter(|finding| *finding != "ok")
-            .cloned()
-            .collect::<Vec<_>>()
-        {
+        match findings.iter().filter(|finding| *finding != "ok").cloned().collect::<Vec<_>>() {
             bad if bad.is_empty() => Ok(()),
             bad => {
                 let message = format!(
@@ -190,9 +178,8 @@ impl SqliteStore {
 /// A connection with everything set that the contract needs.
 fn connect(path: &Path, options: &SqliteOptions) -> Result<Connection> {
     let place = Place::new(path);
-    if let Some(folder) = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir())
+    if let Some(folder) =
+        path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir())
     {
         return Err(Error::not_found("folder of the store", folder.display()));
     }
@@ -224,11 +211,7 @@ fn connect(path: &Path, options: &SqliteOptions) -> Result<Connection> {
 
 fn real_path(path: &Path) -> PathBuf {
     let resolved = path.parent().and_then(|folder| {
-        if folder.as_os_str().is_empty() {
-            None
-        } else {
-            folder.canonicalize().ok()
-        }
+        if folder.as_os_str().is_empty() { None } else { folder.canonicalize().ok() }
     });
     match (resolved, path.file_name()) {
         (Some(folder), Some(name)) => folder.join(name),

@@ -39,17 +39,9 @@ impl Handle {
         // A queue without readers drops the piece, and so the sender that `told` waits for.
         let queued = self.0.send(piece).is_ok();
         async move {
-            let gone = || {
-                Error::new(
-                    ErrorKind::Unavailable,
-                    "the store's reading threads have ended",
-                )
-            };
-            if queued {
-                told.await.map_err(|_| gone())?
-            } else {
-                Err(gone())
-            }
+            let gone =
+                || Error::new(ErrorKind::Unavailable, "the store's reading threads have ended");
+            if queued { told.await.map_err(|_| gone())? } else { Err(gone()) }
         }
     }
 }
@@ -60,28 +52,20 @@ impl Readers {
         let inbox = Arc::new(Mutex::new(inbox));
         let serve = |connection: Connection| {
             let (inbox, place) = (Arc::clone(&inbox), Place::new(&path));
-            std::thread::Builder::new()
-                .name("mlops-sqlite-read".into())
-                .spawn(move || {
-                    loop {
-                        // Held only while waiting: whoever gets the next piece lets go before doing it.
-                        let next = inbox.lock().unwrap_or_else(PoisonError::into_inner).recv();
-                        let Ok(work) = next else { return };
-                        work(&connection, &place);
-                    }
-                })
+            std::thread::Builder::new().name("mlops-sqlite-read".into()).spawn(move || {
+                loop {
+                    // Held only while waiting: whoever gets the next piece lets go before doing it.
+                    let next = inbox.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                    let Ok(work) = next else { return };
+                    work(&connection, &place);
+                }
+            })
         };
-        let threads = connections
-            .into_iter()
-            .map(serve)
-            .collect::<std::io::Result<Vec<_>>>();
+        let threads = connections.into_iter().map(serve).collect::<std::io::Result<Vec<_>>>();
         let threads = threads.map_err(|source| {
             Error::new(ErrorKind::Unavailable, "cannot start a thread").with_source(source)
         })?;
-        Ok(Self {
-            handle: Some(Handle(queue)),
-            threads,
-        })
+        Ok(Self { handle: Some(Handle(queue)), threads })
     }
 
     pub(super) fn handle(&self) -> Handle {

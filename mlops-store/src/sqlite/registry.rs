@@ -82,8 +82,7 @@ impl ModelRegistry for SqliteStore {
 
     async fn create_version(&self, new: NewVersion) -> Result<ModelVersion> {
         let now = self.clock.now();
-        self.write(move |connection, place| create_version(connection, place, new, now))
-            .await
+        self.write(move |connection, place| create_version(connection, place, new, now)).await
     }
 
     async fn get_version(&self, name: &ModelName, which: &VersionRef) -> Result<ModelVersion> {
@@ -116,14 +115,12 @@ impl ModelRegistry for SqliteStore {
 
     async fn set_alias(&self, change: AliasChange) -> Result<()> {
         let now = self.clock.now();
-        self.write(move |connection, place| set_alias(connection, place, change, now))
-            .await
+        self.write(move |connection, place| set_alias(connection, place, change, now)).await
     }
 
     async fn set_stage(&self, change: StageChange) -> Result<ModelVersion> {
         let now = self.clock.now();
-        self.write(move |connection, place| set_stage(connection, place, &change, now))
-            .await
+        self.write(move |connection, place| set_stage(connection, place, &change, now)).await
     }
 
     fn audit(&self, name: &ModelName) -> BoxStream<'static, Result<AuditEntry>> {
@@ -133,10 +130,7 @@ impl ModelRegistry for SqliteStore {
             let mut statement = place.of(connection.prepare_cached(AUDIT))?;
             let bodies = place.of(statement.query_map([row], |row| row.get::<_, String>(0)))?;
             let bodies: Vec<String> = place.of(bodies.collect())?;
-            bodies
-                .iter()
-                .map(|body| json::read(place, "audit entry", body))
-                .collect()
+            bodies.iter().map(|body| json::read(place, "audit entry", body)).collect()
         }))
     }
 }
@@ -148,12 +142,7 @@ fn find_model(
 ) -> Result<Option<(i64, Model)>> {
     let mut statement = place.of(connection.prepare_cached(&format!("{MODEL} WHERE name = ?1")))?;
     let found = place.optional(statement.query_row([name.as_str()], |row| {
-        Ok((
-            row.get::<_, i64>(0)?,
-            row.get(2)?,
-            row.get::<_, String>(3)?,
-            row.get(4)?,
-        ))
+        Ok((row.get::<_, i64>(0)?, row.get(2)?, row.get::<_, String>(3)?, row.get(4)?))
     }))?;
     let Some((row, description, tags, created)) = found else {
         return Ok(None);
@@ -207,10 +196,7 @@ fn find_version(
 ) -> Result<Option<ModelVersion>> {
     let mut statement = place.of(connection.prepare_cached(sql))?;
     let mut rows = place.of(statement.query(values))?;
-    place
-        .of(rows.next())?
-        .map(|row| version_from(row, place))
-        .transpose()
+    place.of(rows.next())?.map(|row| version_from(row, place)).transpose()
 }
 
 fn version(
@@ -231,12 +217,9 @@ fn create_version(
     now: Timestamp,
 ) -> Result<ModelVersion> {
     let (model, _) = model(connection, place, &new.model)?;
-    if let Some(known) = find_version(
-        connection,
-        place,
-        VERSION_BY_KEY,
-        params![model, new.key.as_str()],
-    )? {
+    if let Some(known) =
+        find_version(connection, place, VERSION_BY_KEY, params![model, new.key.as_str()])?
+    {
         return Ok(known);
     }
     let number: u32 = place.of(connection.query_row(NEXT_NUMBER, [model], |row| row.get(0)))?;
@@ -254,17 +237,10 @@ fn create_version(
         tags: new.tags,
         created: now,
     };
-    let values = params![
-        model,
-        number,
-        new.key.as_str(),
-        Stage::None.word(),
-        json::write(&version)?
-    ];
+    let values =
+        params![model, number, new.key.as_str(), Stage::None.word(), json::write(&version)?];
     place.of(connection.execute(ADD_VERSION, values))?;
-    let event = AuditEvent::VersionCreated {
-        version: version.number,
-    };
+    let event = AuditEvent::VersionCreated { version: version.number };
     note(
         connection,
         place,
@@ -317,22 +293,12 @@ fn set_alias(
         Some(next) => connection.execute(SET_ALIAS, params![row, alias, next.0]),
         None => connection.execute(DELETE_ALIAS, params![row, alias]),
     })?;
-    let event = AuditEvent::AliasChanged {
-        alias: change.alias,
-        from: held,
-        to: change.next,
-    };
+    let event = AuditEvent::AliasChanged { alias: change.alias, from: held, to: change.next };
     note(
         connection,
         place,
         row,
-        AuditEntry {
-            sequence: 0,
-            at,
-            by: change.by,
-            reason: change.reason,
-            event,
-        },
+        AuditEntry { sequence: 0, at, by: change.by, reason: change.reason, event },
     )
 }
 
@@ -354,30 +320,10 @@ fn set_stage(
         );
         return Err(Error::new(ErrorKind::Conflict, message));
     }
-    place.of(connection.execute(
-        SET_STAGE,
-        params![row, change.version.0, change.next.word()],
-    ))?;
-    let event = AuditEvent::StageChanged {
-        version: change.version,
-        from: held.stage,
-        to: change.next,
-    };
+    place.of(connection.execute(SET_STAGE, params![row, change.version.0, change.next.word()]))?;
+    let event =
+        AuditEvent::StageChanged { version: change.version, from: held.stage, to: change.next };
     let (by, reason) = (change.by.clone(), change.reason.clone());
-    note(
-        connection,
-        place,
-        row,
-        AuditEntry {
-            sequence: 0,
-            at,
-            by,
-            reason,
-            event,
-        },
-    )?;
-    Ok(ModelVersion {
-        stage: change.next,
-        ..held
-    })
+    note(connection, place, row, AuditEntry { sequence: 0, at, by, reason, event })?;
+    Ok(ModelVersion { stage: change.next, ..held })
 }

@@ -28,17 +28,11 @@ const RUN: &str = "SELECT r.row, r.id, e.id, r.name, r.status, r.deleted, r.pare
 /// `mlops_like(pattern, text, folded)`: SQLite's own LIKE folds ASCII only, and always.
 pub(super) fn add_functions(connection: &Connection, place: &Place) -> Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
-    place.of(
-        connection.create_scalar_function("mlops_like", 3, flags, |context| {
-            let case = if context.get::<bool>(2)? {
-                Case::Folded
-            } else {
-                Case::Exact
-            };
-            let (pattern, text) = (context.get_raw(0).as_str()?, context.get_raw(1).as_str()?);
-            Ok(like(pattern, text, case))
-        }),
-    )
+    place.of(connection.create_scalar_function("mlops_like", 3, flags, |context| {
+        let case = if context.get::<bool>(2)? { Case::Folded } else { Case::Exact };
+        let (pattern, text) = (context.get_raw(0).as_str()?, context.get_raw(1).as_str()?);
+        Ok(like(pattern, text, case))
+    }))
 }
 
 /// The runs of a query, page by page. Which runs and in which order is decided once, at the start.
@@ -96,20 +90,14 @@ fn find(connection: &Connection, place: &Place, query: &RunQuery) -> Result<Vec<
     }
     sql.push("r.start DESC, r.id", []);
     if let (Some(limit), None) = (query.limit, &query.after) {
-        sql.push(
-            " LIMIT ?",
-            [Value::Integer(i64::try_from(limit).unwrap_or(i64::MAX))],
-        );
+        sql.push(" LIMIT ?", [Value::Integer(i64::try_from(limit).unwrap_or(i64::MAX))]);
     }
     let mut statement = place.of(connection.prepare_cached(&sql.text))?;
     let rows = place.of(statement.query_map(params_from_iter(sql.values), |row| row.get(0)))?;
     let mut rows: Vec<i64> = place.of(rows.collect())?;
     if let Some(after) = &query.after {
         let cursor = run_row(connection, place, after)?;
-        let at = rows
-            .iter()
-            .position(|row| *row == cursor)
-            .map_or(rows.len(), |at| at + 1);
+        let at = rows.iter().position(|row| *row == cursor).map_or(rows.len(), |at| at + 1);
         rows.drain(..at);
     }
     rows.truncate(query.limit.unwrap_or(usize::MAX));
@@ -184,20 +172,16 @@ fn compare(comparison: &Comparison, sql: &mut Sql) {
     match (op, value) {
         (Op::In, Scalar::List(list)) => {
             let places = vec!["?"; list.len()].join(", ");
-            sql.push(
-                &format!("{column} IN ({places})"),
-                list.iter().cloned().map(Value::from),
-            );
+            sql.push(&format!("{column} IN ({places})"), list.iter().cloned().map(Value::from));
         }
         (Op::Like | Op::ILike, Scalar::Text(pattern)) => {
             let folded = i64::from(op == Op::ILike);
             let call = format!("{column} IS NOT NULL AND mlops_like(?, {column}, {folded})");
             sql.push(&call, [pattern.clone().into()]);
         }
-        (_, Scalar::Number(number)) => sql.push(
-            &format!("{column} {} ?", symbol(op)),
-            [Value::Real(*number)],
-        ),
+        (_, Scalar::Number(number)) => {
+            sql.push(&format!("{column} {} ?", symbol(op)), [Value::Real(*number)])
+        }
         (_, Scalar::Text(text)) => {
             sql.push(&format!("{column} {} ?", symbol(op)), [text.clone().into()])
         }
@@ -253,24 +237,14 @@ fn order_by(field: &Field, direction: Direction, sql: &mut Sql) {
             };
             // Numbers, then NaN (a row whose value is NULL), then runs without the metric.
             sql.push(
-                &format!(
-                    "CASE {} WHEN 0 THEN 0 WHEN 1 THEN 1 ELSE 2 END, ",
-                    of("value IS NULL")
-                ),
+                &format!("CASE {} WHEN 0 THEN 0 WHEN 1 THEN 1 ELSE 2 END, ", of("value IS NULL")),
                 [key.to_string().into()],
             );
             (of("value"), Some(key.to_string()))
         }
     };
-    let way = if direction == Direction::Ascending {
-        "ASC"
-    } else {
-        "DESC"
-    };
-    sql.push(
-        &format!("{column} {way} NULLS LAST, "),
-        key.map(Value::from),
-    );
+    let way = if direction == Direction::Ascending { "ASC" } else { "DESC" };
+    sql.push(&format!("{column} {way} NULLS LAST, "), key.map(Value::from));
 }
 
 fn run_row(connection: &Connection, place: &Place, id: &RunId) -> Result<i64> {
@@ -282,55 +256,37 @@ fn run_row(connection: &Connection, place: &Place, id: &RunId) -> Result<i64> {
 /// One run with everything it logged.
 pub(super) fn load_one(connection: &Connection, place: &Place, id: &RunId) -> Result<Run> {
     let row = run_row(connection, place, id)?;
-    load(connection, place, &[row])?
-        .pop()
-        .ok_or_else(|| Error::not_found("run", id))
+    load(connection, place, &[row])?.pop().ok_or_else(|| Error::not_found("run", id))
 }
 
 /// These runs with everything they logged, in this order.
 fn load(connection: &Connection, place: &Place, rows: &[i64]) -> Result<Vec<Run>> {
-    let list = rows
-        .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(", ");
+    let list = rows.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let mut runs: BTreeMap<i64, Run> = BTreeMap::new();
-    each(
-        connection,
-        place,
-        &format!("{RUN} WHERE r.row IN ({list})"),
-        |row| {
-            runs.insert(place.of(row.get(0))?, run_from(row, place)?);
-            Ok(())
-        },
-    )?;
+    each(connection, place, &format!("{RUN} WHERE r.row IN ({list})"), |row| {
+        runs.insert(place.of(row.get(0))?, run_from(row, place)?);
+        Ok(())
+    })?;
     let mut fill = |sql: &str, add: fn(&mut Run, &Row<'_>, &Place) -> Result<()>| {
         each(connection, place, &sql.replace("{rows}", &list), |row| {
             let run: i64 = place.of(row.get(0))?;
-            runs.get_mut(&run)
-                .map_or(Ok(()), |run| add(run, row, place))
+            runs.get_mut(&run).map_or(Ok(()), |run| add(run, row, place))
         })
     };
-    fill(
-        "SELECT run, key, value FROM params WHERE run IN ({rows})",
-        |run, row, place| {
-            run.params.insert(
-                json::parse(place, "param key", text(row, place, 1)?)?,
-                text(row, place, 2)?.to_owned(),
-            );
-            Ok(())
-        },
-    )?;
-    fill(
-        "SELECT run, key, value FROM tags WHERE run IN ({rows})",
-        |run, row, place| {
-            run.tags.insert(
-                json::parse(place, "tag key", text(row, place, 1)?)?,
-                text(row, place, 2)?.to_owned(),
-            );
-            Ok(())
-        },
-    )?;
+    fill("SELECT run, key, value FROM params WHERE run IN ({rows})", |run, row, place| {
+        run.params.insert(
+            json::parse(place, "param key", text(row, place, 1)?)?,
+            text(row, place, 2)?.to_owned(),
+        );
+        Ok(())
+    })?;
+    fill("SELECT run, key, value FROM tags WHERE run IN ({rows})", |run, row, place| {
+        run.tags.insert(
+            json::parse(place, "tag key", text(row, place, 1)?)?,
+            text(row, place, 2)?.to_owned(),
+        );
+        Ok(())
+    })?;
     fill(
         "SELECT m.run, k.key, m.step, m.at, m.value FROM metric_latest m JOIN metric_keys k ON k.row = m.key
             WHERE m.run IN ({rows})",
@@ -340,22 +296,14 @@ fn load(connection: &Connection, place: &Place, rows: &[i64]) -> Result<Vec<Run>
             Ok(())
         },
     )?;
-    fill(
-        "SELECT run, body FROM inputs WHERE run IN ({rows}) ORDER BY row",
-        |run, row, place| {
-            run.inputs
-                .push(json::read(place, "dataset input", text(row, place, 1)?)?);
-            Ok(())
-        },
-    )?;
-    fill(
-        "SELECT run, body FROM outputs WHERE run IN ({rows}) ORDER BY row",
-        |run, row, place| {
-            run.outputs
-                .push(json::read(place, "model output", text(row, place, 1)?)?);
-            Ok(())
-        },
-    )?;
+    fill("SELECT run, body FROM inputs WHERE run IN ({rows}) ORDER BY row", |run, row, place| {
+        run.inputs.push(json::read(place, "dataset input", text(row, place, 1)?)?);
+        Ok(())
+    })?;
+    fill("SELECT run, body FROM outputs WHERE run IN ({rows}) ORDER BY row", |run, row, place| {
+        run.outputs.push(json::read(place, "model output", text(row, place, 1)?)?);
+        Ok(())
+    })?;
     Ok(rows.iter().filter_map(|row| runs.remove(row)).collect())
 }
 
@@ -393,20 +341,12 @@ fn run_from(row: &Row<'_>, place: &Place) -> Result<Run> {
         experiment: json::parse(place, "experiment id", text(row, place, 2)?)?,
         name: text(row, place, 3)?.to_owned(),
         status: json::parse(place, "run status", text(row, place, 4)?)?,
-        lifecycle: if deleted == 0 {
-            Lifecycle::Active
-        } else {
-            Lifecycle::Deleted
-        },
-        parent: maybe(6)?
-            .map(|id| json::parse(place, "run id", &id))
-            .transpose()?,
+        lifecycle: if deleted == 0 { Lifecycle::Active } else { Lifecycle::Deleted },
+        parent: maybe(6)?.map(|id| json::parse(place, "run id", &id)).transpose()?,
         source,
         user: maybe(10)?,
         start: Timestamp::from_millis(place.of(row.get(11))?),
-        end: place
-            .of(row.get::<_, Option<i64>>(12))?
-            .map(Timestamp::from_millis),
+        end: place.of(row.get::<_, Option<i64>>(12))?.map(Timestamp::from_millis),
         params: BTreeMap::new(),
         metrics: BTreeMap::new(),
         tags: BTreeMap::new(),

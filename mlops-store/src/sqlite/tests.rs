@@ -43,28 +43,14 @@ mod journal {
 }
 
 async fn with_run(store: &SqliteStore) -> RunId {
-    let (id, name) = (
-        ExperimentId::new("e").unwrap(),
-        ExperimentName::new("e").unwrap(),
-    );
-    let experiment = store
-        .create_experiment(NewExperiment::new(id, name))
-        .await
-        .unwrap();
-    let run = NewRun::new(
-        RunId::new("r").unwrap(),
-        experiment.id,
-        Timestamp::default(),
-    );
+    let (id, name) = (ExperimentId::new("e").unwrap(), ExperimentName::new("e").unwrap());
+    let experiment = store.create_experiment(NewExperiment::new(id, name)).await.unwrap();
+    let run = NewRun::new(RunId::new("r").unwrap(), experiment.id, Timestamp::default());
     store.create_run(run).await.unwrap().id
 }
 
 fn batch(number: i64) -> LogBatch {
-    let point = MetricPoint {
-        step: number,
-        at: Timestamp::default(),
-        value: 0.5,
-    };
+    let point = MetricPoint { step: number, at: Timestamp::default(), value: 0.5 };
     LogBatch::new(IdempotencyKey::new(format!("k{number}")).unwrap())
         .metric(MetricKey::new("m").unwrap(), point)
 }
@@ -77,10 +63,8 @@ async fn steps(store: &SqliteStore, run: &RunId) -> Vec<i64> {
 
 #[test]
 fn the_library_is_new_enough_to_keep_a_log_whole() {
-    let parts: Vec<u32> = SqliteStore::library_version()
-        .split('.')
-        .map(|part| part.parse().unwrap())
-        .collect();
+    let parts: Vec<u32> =
+        SqliteStore::library_version().split('.').map(|part| part.parse().unwrap()).collect();
     assert!(parts >= vec![3, 51, 3], "{parts:?}");
 }
 
@@ -108,10 +92,7 @@ async fn two_handles_on_one_file_see_each_other_and_never_lock_each_other_out() 
         let (store, run) = (Arc::clone(&stores[writer % 2]), run.clone());
         tasks.spawn(async move {
             for i in 0..25 {
-                store
-                    .log_batch(&run, batch((writer * 25 + i) as i64))
-                    .await
-                    .unwrap();
+                store.log_batch(&run, batch((writer * 25 + i) as i64)).await.unwrap();
             }
         });
     }
@@ -132,16 +113,10 @@ fn a_store_of_a_newer_version_is_refused_and_left_alone() {
     let (folder, store) = fresh();
     drop(store);
     let path = folder.path().join("m.db");
-    Connection::open(&path)
-        .unwrap()
-        .pragma_update(None, "user_version", 99)
-        .unwrap();
+    Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
     let error = refusal(&path);
     assert_eq!(error.kind(), ErrorKind::Unsupported);
-    assert!(
-        error.to_string().contains("m.db schema=99 known=1"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("m.db schema=99 known=1"), "{error}");
     let held: i32 = Connection::open(&path)
         .unwrap()
         .pragma_query_value(None, "user_version", |row| row.get(0))
@@ -163,20 +138,14 @@ fn files_that_are_no_store_are_refused_and_left_alone() {
     assert!(error.to_string().contains("text.db"), "{error}");
 
     let other = folder.path().join("other.db");
-    Connection::open(&other)
-        .unwrap()
-        .execute_batch("CREATE TABLE mine (x)")
-        .unwrap();
+    Connection::open(&other).unwrap().execute_batch("CREATE TABLE mine (x)").unwrap();
     assert_eq!(refusal(&other).kind(), ErrorKind::Corrupt);
     let tables: i64 = Connection::open(&other)
         .unwrap()
         .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
         .unwrap();
     assert_eq!(tables, 1);
-    assert_eq!(
-        refusal(&folder.path().join("no/such/m.db")).kind(),
-        ErrorKind::NotFound
-    );
+    assert_eq!(refusal(&folder.path().join("no/such/m.db")).kind(), ErrorKind::NotFound);
     assert_eq!(refusal(folder.path()).kind(), ErrorKind::InvalidInput);
 }
 
@@ -206,18 +175,13 @@ async fn a_full_disk_is_said_so_and_loses_nothing() {
     store.log_batch(&run, batch(0)).await.unwrap();
     let limit = |pages: i64| {
         store.write(move |connection, place| {
-            place
-                .of(connection.pragma_update(None, "max_page_count", pages))
-                .map(|()| pages)
+            place.of(connection.pragma_update(None, "max_page_count", pages)).map(|()| pages)
         })
     };
     limit(1).await.unwrap();
     let big = || {
         let mut batch = batch(1);
-        batch.tags = vec![(
-            mlops_core::id::TagKey::new("big").unwrap(),
-            "x".repeat(60_000),
-        )];
+        batch.tags = vec![(mlops_core::id::TagKey::new("big").unwrap(), "x".repeat(60_000))];
         batch
     };
     let mut error = None;
@@ -237,10 +201,7 @@ async fn a_full_disk_is_said_so_and_loses_nothing() {
     let before = store.get_run(&run).await.unwrap();
     limit(1_000_000).await.unwrap();
     store.log_batch(&run, big()).await.unwrap();
-    assert_eq!(
-        store.get_run(&run).await.unwrap().tags.len(),
-        before.tags.len() + 1
-    );
+    assert_eq!(store.get_run(&run).await.unwrap().tags.len(), before.tags.len() + 1);
     store.check().await.unwrap();
 }
 

@@ -56,10 +56,8 @@ impl TrackingStore for SqliteStore {
                 return if known.name == new.name {
                     Ok(known)
                 } else {
-                    let message = format!(
-                        "an experiment has this id: id={} name={}",
-                        new.id, known.name
-                    );
+                    let message =
+                        format!("an experiment has this id: id={} name={}", new.id, known.name);
                     Err(Error::new(ErrorKind::AlreadyExists, message))
                 };
             }
@@ -144,10 +142,8 @@ impl TrackingStore for SqliteStore {
                 other => return Err(unsupported(&other)),
             }
             found.updated = now;
-            let (tags, deleted) = (
-                json::write(&found.tags)?,
-                found.lifecycle == Lifecycle::Deleted,
-            );
+            let (tags, deleted) =
+                (json::write(&found.tags)?, found.lifecycle == Lifecycle::Deleted);
             let values = params![row, found.name.as_str(), deleted, tags, now.as_millis()];
             place.of(connection.execute(SET_EXPERIMENT, values))?;
             Ok(found)
@@ -163,14 +159,12 @@ impl TrackingStore for SqliteStore {
                 new.status
             )));
         }
-        self.write(move |connection, place| create_run(connection, place, &new))
-            .await
+        self.write(move |connection, place| create_run(connection, place, &new)).await
     }
 
     async fn get_run(&self, id: &RunId) -> Result<Run> {
         let id = id.clone();
-        self.read(move |connection, place| search::load_one(connection, place, &id))
-            .await
+        self.read(move |connection, place| search::load_one(connection, place, &id)).await
     }
 
     async fn update_run(&self, id: &RunId, change: RunChange) -> Result<Run> {
@@ -185,8 +179,7 @@ impl TrackingStore for SqliteStore {
     async fn log_batch(&self, id: &RunId, batch: LogBatch) -> Result<Receipt> {
         batch.check()?;
         let id = id.clone();
-        self.write(move |connection, place| log_batch(connection, place, &id, &batch))
-            .await
+        self.write(move |connection, place| log_batch(connection, place, &id, &batch)).await
     }
 
     fn search_runs(&self, query: RunQuery) -> BoxStream<'static, Result<Run>> {
@@ -209,10 +202,7 @@ impl TrackingStore for SqliteStore {
                     };
                     Ok(thin
                         .into_iter()
-                        .map(move |point| HistoryPoint {
-                            run: id.clone(),
-                            point,
-                        })
+                        .map(move |point| HistoryPoint { run: id.clone(), point })
                         .collect::<Vec<_>>())
                 });
                 Some((points.await, place_in_list + 1))
@@ -253,11 +243,7 @@ fn experiment_from(row: &Row<'_>, place: &Place) -> Result<(i64, Experiment)> {
     let experiment = Experiment {
         id: json::parse(place, "experiment id", text(0)?)?,
         name: json::parse(place, "experiment name", text(1)?)?,
-        lifecycle: if deleted {
-            Lifecycle::Deleted
-        } else {
-            Lifecycle::Active
-        },
+        lifecycle: if deleted { Lifecycle::Deleted } else { Lifecycle::Active },
         tags: json::read(place, "experiment tags", text(3)?)?,
         created: time(4)?,
         updated: time(5)?,
@@ -277,10 +263,7 @@ fn find_experiment(
     let mut statement =
         place.of(connection.prepare_cached(&format!("{EXPERIMENT} WHERE {column} = ?1")))?;
     let mut rows = place.of(statement.query([value]))?;
-    place
-        .of(rows.next())?
-        .map(|row| experiment_from(row, place))
-        .transpose()
+    place.of(rows.next())?.map(|row| experiment_from(row, place)).transpose()
 }
 
 fn experiment(
@@ -317,13 +300,7 @@ fn find_run(connection: &Connection, place: &Place, id: &RunId) -> Result<FoundR
     let mut find = place.of(connection.prepare_cached(FIND_RUN))?;
     let found = place.optional(find.query_row([id.as_str()], |row| {
         let deleted: i64 = row.get(2)?;
-        Ok((
-            row.get(0)?,
-            row.get::<_, String>(1)?,
-            deleted != 0,
-            row.get(3)?,
-            row.get(4)?,
-        ))
+        Ok((row.get(0)?, row.get::<_, String>(1)?, deleted != 0, row.get(3)?, row.get(4)?))
     }))?;
     let (row, status, deleted, origin, experiment) =
         found.ok_or_else(|| Error::not_found("run", id))?;
@@ -337,18 +314,12 @@ fn find_run(connection: &Connection, place: &Place, id: &RunId) -> Result<FoundR
 }
 
 fn deleted(what: &str, id: impl std::fmt::Display) -> Error {
-    Error::new(
-        ErrorKind::Conflict,
-        format!("{what} is deleted, restore it first: id={id}"),
-    )
+    Error::new(ErrorKind::Conflict, format!("{what} is deleted, restore it first: id={id}"))
 }
 
 fn create_run(connection: &Connection, place: &Place, new: &NewRun) -> Result<Run> {
-    let (experiment, found) = experiment(
-        connection,
-        place,
-        &ExperimentRef::Id(new.experiment.clone()),
-    )?;
+    let (experiment, found) =
+        experiment(connection, place, &ExperimentRef::Id(new.experiment.clone()))?;
     if found.lifecycle == Lifecycle::Deleted {
         return Err(deleted("experiment", &new.experiment));
     }
@@ -365,11 +336,7 @@ fn create_run(connection: &Connection, place: &Place, new: &NewRun) -> Result<Ru
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }
-    let kind = new
-        .source
-        .as_ref()
-        .map(|source| json::write(&source.kind))
-        .transpose()?;
+    let kind = new.source.as_ref().map(|source| json::write(&source.kind)).transpose()?;
     let values = params![
         new.id.as_str(),
         experiment,
@@ -378,9 +345,7 @@ fn create_run(connection: &Connection, place: &Place, new: &NewRun) -> Result<Ru
         new.parent.as_ref().map(RunId::as_str),
         kind,
         new.source.as_ref().map(|source| &source.name),
-        new.source
-            .as_ref()
-            .and_then(|source| source.version.as_ref()),
+        new.source.as_ref().and_then(|source| source.version.as_ref()),
         new.user,
         new.start.as_millis(),
         origin,
@@ -407,9 +372,7 @@ fn update_run(connection: &Connection, place: &Place, id: &RunId, change: RunCha
     let done = match change {
         RunChange::Status { status, end } => {
             let status = run.status.advance(status)?;
-            let end = end
-                .filter(|_| status.is_terminal())
-                .map(Timestamp::as_millis);
+            let end = end.filter(|_| status.is_terminal()).map(Timestamp::as_millis);
             connection.execute(SET_STATUS, params![run.row, status.word(), end])
         }
         RunChange::Rename(name) => connection.execute(SET_NAME, params![run.row, name]),
@@ -446,9 +409,7 @@ fn log_batch(
     if run.deleted {
         return Err(deleted("run", id));
     }
-    place.of(place
-        .of(connection.prepare_cached(ADD_APPLIED))?
-        .execute(key))?;
+    place.of(place.of(connection.prepare_cached(ADD_APPLIED))?.execute(key))?;
     let row = run.row;
     for (key, value) in &batch.params {
         let mut add = place.of(connection.prepare_cached(ADD_PARAM))?;
@@ -469,19 +430,15 @@ fn log_batch(
         place.of(connection.execute(DELETE_TAG, params![row, key.as_str()]))?;
     }
     for input in &batch.inputs {
-        let (name, version, body) = (
-            input.name.as_str(),
-            input.version.as_str(),
-            json::write(input)?,
-        );
+        let (name, version, body) =
+            (input.name.as_str(), input.version.as_str(), json::write(input)?);
         place.of(connection.execute(SET_INPUT, params![row, name, version, input.role, body]))?;
     }
     for output in &batch.outputs {
         let body = json::write(output)?;
-        place.of(connection.execute(
-            SET_OUTPUT,
-            params![row, output.model.as_str(), output.step, body],
-        ))?;
+        place
+            .of(connection
+                .execute(SET_OUTPUT, params![row, output.model.as_str(), output.step, body]))?;
     }
     Ok(Receipt::Applied)
 }

@@ -45,10 +45,9 @@ where
             (Some(Err(own)), _) => Err(own),
             (Some(Ok(value)), Ok(())) => Ok(value),
             (_, Err(error)) => Err(error),
-            (None, Ok(())) => Err(Error::new(
-                ErrorKind::Internal,
-                "a write was answered before it was done",
-            )),
+            (None, Ok(())) => {
+                Err(Error::new(ErrorKind::Internal, "a write was answered before it was done"))
+            }
         };
         // Whoever asked may have stopped waiting; what is committed stays.
         self.tell.send(answer).ok();
@@ -71,10 +70,7 @@ impl Writer {
             .map_err(|source| {
                 Error::new(ErrorKind::Unavailable, "cannot start a thread").with_source(source)
             })?;
-        Ok(Self {
-            queue: Some(queue),
-            thread: Some(thread),
-        })
+        Ok(Self { queue: Some(queue), thread: Some(thread) })
     }
 
     pub(super) async fn run<T: Send + 'static>(
@@ -82,18 +78,9 @@ impl Writer {
         work: impl FnOnce(&Connection, &Place) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let (tell, told) = oneshot::channel();
-        let gone = || {
-            Error::new(
-                ErrorKind::Unavailable,
-                "the store's writing thread has ended",
-            )
-        };
+        let gone = || Error::new(ErrorKind::Unavailable, "the store's writing thread has ended");
         let queue = self.queue.as_ref().ok_or_else(gone)?;
-        let call = Call {
-            work: Some(work),
-            outcome: None,
-            tell,
-        };
+        let call = Call { work: Some(work), outcome: None, tell };
         queue.send(Box::new(call)).await.map_err(|_| gone())?;
         told.await.map_err(|_| gone())?
     }
@@ -168,9 +155,7 @@ fn transaction(
     for piece in group {
         connection.prepare_cached("SAVEPOINT piece")?.execute([])?;
         if !piece.run(connection, place) {
-            connection
-                .prepare_cached("ROLLBACK TO piece")?
-                .execute([])?;
+            connection.prepare_cached("ROLLBACK TO piece")?.execute([])?;
         }
         connection.prepare_cached("RELEASE piece")?.execute([])?;
     }

@@ -113,11 +113,7 @@ impl FeatureEncoder {
             .enumerate()
             .filter_map(|(row, label)| Some((row, (*label)?)))
             .collect();
-        ensure!(
-            !labels.is_empty(),
-            "no labelled flight to learn from rows={}",
-            rows.len()
-        );
+        ensure!(!labels.is_empty(), "no labelled flight to learn from rows={}", rows.len());
         let late = labels.iter().filter(|(_, late)| *late).count();
         let share = late as f64 / labels.len() as f64;
         let by = |category: &Category| rates(category, &labels, share);
@@ -162,11 +158,7 @@ impl FeatureEncoder {
             }
             Feature::Hour => rows.hour.iter().map(|value| f32::from(*value)).collect(),
             Feature::Minute => rows.minute.iter().map(|value| f32::from(*value)).collect(),
-            Feature::Distance => rows
-                .distance
-                .iter()
-                .map(|value| f32::from(*value))
-                .collect(),
+            Feature::Distance => rows.distance.iter().map(|value| f32::from(*value)).collect(),
             Feature::Weekday => weekdays(rows),
             Feature::Temp => rows.weather[0].clone(),
             Feature::Dewp => rows.weather[1].clone(),
@@ -182,11 +174,7 @@ impl FeatureEncoder {
     fn encode(&self, rates: &Rates, category: &Category) -> Vec<f32> {
         let rate = |name: &String| rates.get(name).copied().unwrap_or(self.share);
         let by_code: Vec<f32> = category.names.iter().map(rate).collect();
-        category
-            .codes
-            .iter()
-            .map(|code| by_code[usize::from(*code)])
-            .collect()
+        category.codes.iter().map(|code| by_code[usize::from(*code)]).collect()
     }
 }
 
@@ -198,33 +186,17 @@ fn rates(category: &Category, labels: &[(usize, bool)], share: f64) -> Rates {
         *lates += f64::from(u8::from(*late));
     }
     let rate = |(count, late): (f64, f64)| (late + SMOOTHING * share) / (count + SMOOTHING);
-    let seen = category
-        .names
-        .iter()
-        .zip(counts)
-        .filter(|(_, (count, _))| *count > 0.0);
-    seen.map(|(name, counts)| (name.clone(), rate(counts) as f32))
-        .collect()
+    let seen = category.names.iter().zip(counts).filter(|(_, (count, _))| *count > 0.0);
+    seen.map(|(name, counts)| (name.clone(), rate(counts) as f32)).collect()
 }
 
 /// The combination of two names as a name of its own: `B6@JFK`.
 fn pairs(first: &Category, second: &Category) -> Category {
     let width = second.names.len();
     let codes = first.codes.iter().zip(&second.codes);
-    let codes = codes
-        .map(|(a, b)| (usize::from(*a) * width + usize::from(*b)) as u16)
-        .collect();
-    let join = |a: &String| {
-        second
-            .names
-            .iter()
-            .map(|b| format!("{a}@{b}"))
-            .collect::<Vec<_>>()
-    };
-    Category {
-        codes,
-        names: first.names.iter().flat_map(join).collect(),
-    }
+    let codes = codes.map(|(a, b)| (usize::from(*a) * width + usize::from(*b)) as u16).collect();
+    let join = |a: &String| second.names.iter().map(|b| format!("{a}@{b}")).collect::<Vec<_>>();
+    Category { codes, names: first.names.iter().flat_map(join).collect() }
 }
 
 fn weekdays(rows: &Flights) -> Vec<f32> {
@@ -241,21 +213,15 @@ mod tests {
     fn a_name_is_its_smoothed_share_of_late_flights() {
         let rows = sample(700);
         let encoder = FeatureEncoder::fit(&rows, &[Feature::Dest]).unwrap();
-        let labels: Vec<(usize, bool)> = (0..rows.len())
-            .filter_map(|row| Some((row, rows.label[row]?)))
-            .collect();
+        let labels: Vec<(usize, bool)> =
+            (0..rows.len()).filter_map(|row| Some((row, rows.label[row]?))).collect();
         let share = labels.iter().filter(|(_, late)| *late).count() as f64 / labels.len() as f64;
-        let boston: Vec<bool> = labels
-            .iter()
-            .filter(|(row, _)| rows.dest.name(*row) == "BOS")
-            .map(|l| l.1)
-            .collect();
+        let boston: Vec<bool> =
+            labels.iter().filter(|(row, _)| rows.dest.name(*row) == "BOS").map(|l| l.1).collect();
         let late = boston.iter().filter(|late| **late).count() as f64;
         let expected = (late + 50.0 * share) / (boston.len() as f64 + 50.0);
         let matrix = encoder.transform(&rows);
-        let row = (0..rows.len())
-            .find(|row| rows.dest.name(*row) == "BOS")
-            .unwrap();
+        let row = (0..rows.len()).find(|row| rows.dest.name(*row) == "BOS").unwrap();
         assert!((f64::from(matrix[[row, 0]]) - expected).abs() < 1e-6);
     }
 
@@ -265,12 +231,7 @@ mod tests {
         let encoder = FeatureEncoder::fit(&rows, &[Feature::Carrier]).unwrap();
         let mut other = rows.clone();
         other.carrier = Category::from_names((0..300).map(|_| "ZZ")).unwrap();
-        assert!(
-            encoder
-                .transform(&other)
-                .iter()
-                .all(|value| *value == encoder.share)
-        );
+        assert!(encoder.transform(&other).iter().all(|value| *value == encoder.share));
     }
 
     #[test]
@@ -286,9 +247,7 @@ mod tests {
     #[test]
     fn weekdays_count_from_monday() {
         let rows = sample(25); // 2013-01-01 was a Tuesday
-        let matrix = FeatureEncoder::fit(&rows, &[Feature::Weekday])
-            .unwrap()
-            .transform(&rows);
+        let matrix = FeatureEncoder::fit(&rows, &[Feature::Weekday]).unwrap().transform(&rows);
         assert_eq!((matrix[[0, 0]], matrix[[24, 0]]), (1.0, 2.0));
     }
 

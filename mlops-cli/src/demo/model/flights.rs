@@ -10,15 +10,8 @@ use std::sync::Arc;
 use anyhow::{Context, Result, ensure};
 
 /// The weather readings at the origin, in the order of [`Flights::weather`].
-pub(crate) const WEATHER: [&str; 7] = [
-    "temp",
-    "dewp",
-    "humid",
-    "wind_speed",
-    "precip",
-    "pressure",
-    "visib",
-];
+pub(crate) const WEATHER: [&str; 7] =
+    ["temp", "dewp", "humid", "wind_speed", "precip", "pressure", "visib"];
 
 const HOUR: i64 = 3_600;
 const DAY: i64 = 24 * HOUR;
@@ -37,17 +30,10 @@ impl Category {
     /// More than 65,536 distinct names.
     pub(crate) fn from_names<'a>(rows: impl Iterator<Item = &'a str> + Clone) -> Result<Self> {
         let names: Vec<&str> = rows.clone().collect::<BTreeSet<_>>().into_iter().collect();
-        ensure!(
-            names.len() <= 1 << 16,
-            "too many distinct names count={}",
-            names.len()
-        );
+        ensure!(names.len() <= 1 << 16, "too many distinct names count={}", names.len());
         let code = |name: &str| names.binary_search(&name).unwrap_or_default() as u16;
         let codes = rows.map(code).collect();
-        Ok(Self {
-            codes,
-            names: names.iter().map(ToString::to_string).collect(),
-        })
+        Ok(Self { codes, names: names.iter().map(ToString::to_string).collect() })
     }
 
     /// The name of a row.
@@ -56,10 +42,7 @@ impl Category {
     }
 
     fn select(&self, rows: &[usize]) -> Self {
-        Self {
-            codes: pick(&self.codes, rows),
-            names: Arc::clone(&self.names),
-        }
+        Self { codes: pick(&self.codes, rows), names: Arc::clone(&self.names) }
     }
 }
 
@@ -103,9 +86,7 @@ impl Flights {
 
     /// The flights whose label is known.
     pub(crate) fn labelled(&self) -> Self {
-        let rows: Vec<usize> = (0..self.len())
-            .filter(|row| self.label[*row].is_some())
-            .collect();
+        let rows: Vec<usize> = (0..self.len()).filter(|row| self.label[*row].is_some()).collect();
         self.select(&rows)
     }
 
@@ -175,17 +156,11 @@ pub(crate) mod tests {
             carrier: name(&["UA", "B6", "AA", "DL"]),
             hour: rows.clone().map(hour).collect(),
             minute: rows.clone().map(|row| (row * 7 % 60) as u8).collect(),
-            distance: rows
-                .clone()
-                .map(|row| 200 + (row * 13 % 900) as u16)
-                .collect(),
+            distance: rows.clone().map(|row| 200 + (row * 13 % 900) as u16).collect(),
             weather: std::array::from_fn(|column| {
                 rows.clone().map(|row| reading(column, row)).collect()
             }),
-            label: rows
-                .clone()
-                .map(|row| (row % 7 != 0).then_some(hour(row) >= 15))
-                .collect(),
+            label: rows.clone().map(|row| (row % 7 != 0).then_some(hour(row) >= 15)).collect(),
         }
     }
 
@@ -197,11 +172,7 @@ pub(crate) mod tests {
         assert_eq!(part.time[0], flights.time[10]);
         assert_eq!(part.origin.name(3), flights.origin.name(13));
         assert_eq!(part.weather[6][9], flights.weather[6][19]);
-        assert!(
-            flights
-                .between(flights.time[20], flights.time[10])
-                .is_empty()
-        );
+        assert!(flights.between(flights.time[20], flights.time[10]).is_empty());
     }
 
     #[test]

@@ -66,31 +66,14 @@ impl Logistic {
         config: &LogisticConfig,
     ) -> Result<Self> {
         let (rows, width) = features.dim();
-        ensure!(
-            rows == labels.len(),
-            "rows={rows} are not as many as labels={}",
-            labels.len()
-        );
+        ensure!(rows == labels.len(), "rows={rows} are not as many as labels={}", labels.len());
         ensure!(width > 0, "no feature");
-        ensure!(
-            labels.contains(&true) && labels.contains(&false),
-            "labels are all alike"
-        );
-        ensure!(
-            config.l2 >= 0.0 && config.l2.is_finite(),
-            "l2 is out of range l2={}",
-            config.l2
-        );
-        let mut terms: Vec<Term> = features
-            .columns()
-            .into_iter()
-            .map(|c| term(c.iter()))
-            .collect();
+        ensure!(labels.contains(&true) && labels.contains(&false), "labels are all alike");
+        ensure!(config.l2 >= 0.0 && config.l2.is_finite(), "l2 is out of range l2={}", config.l2);
+        let mut terms: Vec<Term> = features.columns().into_iter().map(|c| term(c.iter())).collect();
         let standard = features.rows().into_iter().flat_map(|row| {
             let values = row.to_vec().into_iter().zip(&terms);
-            values
-                .map(|(value, term)| term.standardise(value))
-                .collect::<Vec<f64>>()
+            values.map(|(value, term)| term.standardise(value)).collect::<Vec<f64>>()
         });
         let matrix = DenseMatrix::new(rows, width, standard.collect(), false)?;
         let classes: Vec<u32> = labels.iter().map(|label| u32::from(*label)).collect();
@@ -100,10 +83,7 @@ impl Logistic {
         for (column, term) in terms.iter_mut().enumerate() {
             term.weight = *fitted.coefficients().get((0, column)) as f32;
         }
-        let fitted = Self {
-            intercept: *fitted.intercept().get((0, 0)) as f32,
-            terms,
-        };
+        let fitted = Self { intercept: *fitted.intercept().get((0, 0)) as f32, terms };
         fitted.check()?;
         Ok(fitted)
     }
@@ -114,11 +94,7 @@ impl Logistic {
     /// A matrix of another width than that of training.
     pub(crate) fn predict(&self, features: &Array2<f32>) -> Result<Vec<f64>> {
         let width = features.ncols();
-        ensure!(
-            width == self.width(),
-            "matrix has another width={width} trained={}",
-            self.width()
-        );
+        ensure!(width == self.width(), "matrix has another width={width} trained={}", self.width());
         let score = |row: ndarray::ArrayView1<'_, f32>| {
             let part =
                 |(term, value): (&Term, &f32)| f64::from(term.weight) * term.standardise(*value);
@@ -139,11 +115,8 @@ impl Logistic {
     /// A coefficient that is not finite, or no feature.
     pub(crate) fn check(&self) -> Result<()> {
         ensure!(!self.terms.is_empty(), "model has no feature");
-        let finite = |term: &Term| {
-            [term.mean, term.scale, term.weight]
-                .iter()
-                .all(|v| v.is_finite())
-        };
+        let finite =
+            |term: &Term| [term.mean, term.scale, term.weight].iter().all(|v| v.is_finite());
         let all = self.intercept.is_finite() && self.terms.iter().all(finite);
         ensure!(all, "a coefficient is not finite");
         Ok(())
@@ -152,22 +125,12 @@ impl Logistic {
 
 /// Mean and scale of the values that are there, in two passes.
 fn term<'a>(values: impl Iterator<Item = &'a f32> + Clone) -> Term {
-    let present = values
-        .filter(|value| !value.is_nan())
-        .map(|value| f64::from(*value));
+    let present = values.filter(|value| !value.is_nan()).map(|value| f64::from(*value));
     let count = present.clone().count().max(1) as f64;
     let mean = present.clone().sum::<f64>() / count;
     let variance = present.map(|value| (value - mean).powi(2)).sum::<f64>() / count;
-    let scale = if variance > 1e-12 * (1.0 + mean * mean) {
-        1.0 / variance.sqrt()
-    } else {
-        0.0
-    };
-    Term {
-        mean: mean as f32,
-        scale: scale as f32,
-        weight: 0.0,
-    }
+    let scale = if variance > 1e-12 * (1.0 + mean * mean) { 1.0 / variance.sqrt() } else { 0.0 };
+    Term { mean: mean as f32, scale: scale as f32, weight: 0.0 }
 }
 
 #[cfg(test)]
@@ -192,11 +155,7 @@ mod tests {
     fn the_coefficients_of_the_simulation_are_found() {
         let (features, labels) = data();
         let model = Logistic::fit(&features, &labels, &LogisticConfig::default()).unwrap();
-        let rows = [
-            [50.0, 5.0, f32::NAN],
-            [90.0, 5.0, f32::NAN],
-            [f32::NAN, 5.0, 1.0],
-        ];
+        let rows = [[50.0, 5.0, f32::NAN], [90.0, 5.0, f32::NAN], [f32::NAN, 5.0, 1.0]];
         let scores = model.predict(&Array2::from(rows.to_vec())).unwrap();
         assert!((scores[0] - sigmoid(-1.0)).abs() < 0.03, "{scores:?}");
         assert!((scores[1] - sigmoid(1.0)).abs() < 0.03, "{scores:?}");

@@ -24,9 +24,7 @@ pub(crate) fn auc(labels: &[bool], scores: &[f64]) -> Option<f64> {
 
 /// The mean squared distance of the score from the label (Brier, 1950); less is better.
 pub(crate) fn brier(labels: &[bool], scores: &[f64]) -> Option<f64> {
-    mean(labels, scores, |label, score| {
-        (score - f64::from(u8::from(label))).powi(2)
-    })
+    mean(labels, scores, |label, score| (score - f64::from(u8::from(label))).powi(2))
 }
 
 /// The mean negative logarithm of the probability that was given to what came; less is better.
@@ -42,10 +40,7 @@ pub(crate) fn log_loss(labels: &[bool], scores: &[f64]) -> Option<f64> {
 pub(crate) fn f1(labels: &[bool], scores: &[f64], cut: f64) -> Option<f64> {
     usable(labels, scores)?;
     let count = |label: bool| {
-        let claimed = labels
-            .iter()
-            .zip(scores)
-            .filter(|(_, score)| **score >= cut);
+        let claimed = labels.iter().zip(scores).filter(|(_, score)| **score >= cut);
         claimed.filter(|(truth, _)| **truth == label).count() as f64
     };
     let found = count(true);
@@ -69,11 +64,7 @@ pub(super) fn usable(labels: &[bool], scores: &[f64]) -> Option<()> {
 
 fn mean(labels: &[bool], scores: &[f64], cost: impl Fn(bool, f64) -> f64) -> Option<f64> {
     usable(labels, scores)?;
-    let sum: f64 = labels
-        .iter()
-        .zip(scores)
-        .map(|(label, score)| cost(*label, *score))
-        .sum();
+    let sum: f64 = labels.iter().zip(scores).map(|(label, score)| cost(*label, *score)).sum();
     Some(sum / labels.len() as f64)
 }
 

@@ -41,10 +41,7 @@ pub(crate) struct TrainConfig {
 
 impl Default for TrainConfig {
     fn default() -> Self {
-        Self {
-            features: Feature::ALL.to_vec(),
-            algorithm: Algorithm::default(),
-        }
+        Self { features: Feature::ALL.to_vec(), algorithm: Algorithm::default() }
     }
 }
 
@@ -136,11 +133,7 @@ impl Model {
     /// # Errors
     /// None in practice: every part has a JSON form.
     pub(crate) fn to_bytes(&self) -> Result<Vec<u8>> {
-        let file = File {
-            format: FORMAT.to_owned(),
-            version: VERSION,
-            model: self,
-        };
+        let file = File { format: FORMAT.to_owned(), version: VERSION, model: self };
         serde_json::to_vec(&file).context("model can't be written")
     }
 
@@ -152,15 +145,9 @@ impl Model {
     pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self> {
         let file: File<serde_json::Value> = serde_json::from_slice(bytes).map_err(refuse)?;
         let format = file.format;
-        ensure!(
-            format == FORMAT,
-            "file is not a model of the demo format={format}"
-        );
+        ensure!(format == FORMAT, "file is not a model of the demo format={format}");
         let version = file.version;
-        ensure!(
-            version == VERSION,
-            "model has another version={version} supported={VERSION}"
-        );
+        ensure!(version == VERSION, "model has another version={version} supported={VERSION}");
         let model: Self = serde_json::from_value(file.model).context("model is damaged")?;
         model.check().context("model is damaged")?;
         Ok(model)
@@ -180,11 +167,7 @@ impl Model {
 }
 
 fn refuse(error: serde_json::Error) -> anyhow::Error {
-    let what = if error.is_eof() {
-        "model file is cut off"
-    } else {
-        "file is not a model"
-    };
+    let what = if error.is_eof() { "model file is cut off" } else { "file is not a model" };
     anyhow::Error::new(error).context(what)
 }
 
@@ -194,19 +177,9 @@ mod tests {
     use super::*;
 
     fn configs() -> [TrainConfig; 2] {
-        let boosting = BoostingConfig {
-            rounds: 15,
-            depth: 3,
-            ..Default::default()
-        };
-        [
-            Algorithm::Boosting(boosting),
-            Algorithm::Logistic(LogisticConfig::default()),
-        ]
-        .map(|algorithm| TrainConfig {
-            algorithm,
-            ..Default::default()
-        })
+        let boosting = BoostingConfig { rounds: 15, depth: 3, ..Default::default() };
+        [Algorithm::Boosting(boosting), Algorithm::Logistic(LogisticConfig::default())]
+            .map(|algorithm| TrainConfig { algorithm, ..Default::default() })
     }
 
     #[test]
@@ -243,21 +216,14 @@ mod tests {
         let newer = text.replace("\"version\":1", "\"version\":2");
         assert_eq!(error(&newer), "model has another version=2 supported=1");
         let narrow = text.replacen("\"width\":15", "\"width\":3", 1);
-        assert!(
-            error(&narrow).starts_with("model is damaged: "),
-            "{}",
-            error(&narrow)
-        );
+        assert!(error(&narrow).starts_with("model is damaged: "), "{}", error(&narrow));
     }
 
     #[test]
     fn settings_are_read_with_defaults() {
         let config: TrainConfig =
             serde_json::from_str(r#"{"algorithm": {"boosting": {"rounds": 7}}}"#).unwrap();
-        let expected = BoostingConfig {
-            rounds: 7,
-            ..Default::default()
-        };
+        let expected = BoostingConfig { rounds: 7, ..Default::default() };
         assert_eq!(config.algorithm, Algorithm::Boosting(expected));
         assert_eq!(config.features, Feature::ALL);
         assert!(serde_json::from_str::<TrainConfig>(r#"{"rounds": 7}"#).is_err());

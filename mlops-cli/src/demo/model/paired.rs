@@ -112,11 +112,7 @@ impl Difference {
     /// time, or two models that agree on everything) is as far as can be, or not far at all.
     fn distance(&self, centre: f64) -> f64 {
         let distance = (self.value - centre).abs();
-        if distance > 0.0 {
-            distance / self.error
-        } else {
-            0.0
-        }
+        if distance > 0.0 { distance / self.error } else { 0.0 }
     }
 }
 
@@ -128,22 +124,13 @@ impl Wins {
         let mut distinct = days.to_vec();
         distinct.sort_unstable();
         distinct.dedup();
-        let slots: Vec<usize> = days
-            .iter()
-            .map(|day| distinct.partition_point(|other| other < day))
-            .collect();
+        let slots: Vec<usize> =
+            days.iter().map(|day| distinct.partition_point(|other| other < day)).collect();
         let mut counts = vec![Day::default(); distinct.len()];
         for (slot, late) in slots.iter().zip(labels) {
-            *(if *late {
-                &mut counts[*slot].yes
-            } else {
-                &mut counts[*slot].no
-            }) += 1.0;
+            *(if *late { &mut counts[*slot].yes } else { &mut counts[*slot].no }) += 1.0;
         }
-        let mut wins = Self {
-            pairs: vec![[0.0; 2]; distinct.len().pow(2)],
-            days: counts,
-        };
+        let mut wins = Self { pairs: vec![[0.0; 2]; distinct.len().pow(2)], days: counts };
         for (model, scores) in scores.into_iter().enumerate() {
             wins.count_model(model, labels, scores, &slots);
         }
@@ -189,46 +176,31 @@ impl Wins {
             }
         }
         let area = |model: usize| {
-            let won: f64 = by_yes
-                .iter()
-                .zip(weights)
-                .map(|(won, weight)| won[model] * weight)
-                .sum();
+            let won: f64 =
+                by_yes.iter().zip(weights).map(|(won, weight)| won[model] * weight).sum();
             won / (yes * no)
         };
         let areas = [area(0), area(1)];
         let influence = |day: usize, model: usize| {
-            let Day {
-                yes: own_yes,
-                no: own_no,
-            } = self.days[day];
+            let Day { yes: own_yes, no: own_no } = self.days[day];
             (by_yes[day][model] / no - own_yes * areas[model]) / yes
                 + (by_no[day][model] / yes - own_no * areas[model]) / no
         };
         let square = |day: usize| weights[day] * (influence(day, 1) - influence(day, 0)).powi(2);
         let drawn: f64 = weights.iter().sum();
         let variance = (0..count).map(square).sum::<f64>() * drawn / (drawn - 1.0);
-        Some(Difference {
-            areas,
-            value: areas[1] - areas[0],
-            error: variance.sqrt(),
-        })
+        Some(Difference { areas, value: areas[1] - areas[0], error: variance.sqrt() })
     }
 }
 
 fn add_half(below: &mut [f64], rows: &[usize], labels: &[bool], slots: &[usize]) {
-    rows.iter()
-        .filter(|row| !labels[**row])
-        .for_each(|row| below[slots[*row]] += 0.5);
+    rows.iter().filter(|row| !labels[**row]).for_each(|row| below[slots[*row]] += 0.5);
 }
 
 /// The quantile of sorted values, by linear interpolation.
 fn quantile(sorted: &[f64], share: f64) -> Option<f64> {
     let at = share * sorted.len().checked_sub(1)? as f64;
-    let (low, high) = (
-        sorted.get(at.floor() as usize)?,
-        sorted.get(at.ceil() as usize)?,
-    );
+    let (low, high) = (sorted.get(at.floor() as usize)?, sorted.get(at.ceil() as usize)?);
     Some(low + (high - low) * at.fract())
 }
 
@@ -247,12 +219,7 @@ mod tests {
     impl Sample {
         fn judge(&self, level: f64) -> Option<Paired> {
             let judgement = Judgement { level, seed: 1 };
-            let Self {
-                labels,
-                champion,
-                challenger,
-                days,
-            } = self;
+            let Self { labels, champion, challenger, days } = self;
             auc_difference_by_day(labels, champion, challenger, days, judgement)
         }
     }
@@ -267,12 +234,7 @@ mod tests {
     fn simulate(seed: u64, days: i32, skill: f64) -> Sample {
         let mut random = SplitMix64::new(seed, 5);
         let (labels, champion, challenger) = (Vec::new(), Vec::new(), Vec::new());
-        let mut sample = Sample {
-            labels,
-            champion,
-            challenger,
-            days: Vec::new(),
-        };
+        let mut sample = Sample { labels, champion, challenger, days: Vec::new() };
         for day in 0..days {
             let (weather, tilt) = (0.8 * normal(&mut random), 0.5 * normal(&mut random));
             for _ in 0..30 + random.below(60) {
@@ -280,9 +242,7 @@ mod tests {
                 let late = 1.0 / (1.0 + (1.2 - weather - seen - 0.7 * hidden).exp());
                 sample.labels.push(random.unit() < late);
                 sample.champion.push(seen + tilt + 0.4 * weather);
-                sample
-                    .challenger
-                    .push(seen + skill * hidden + 0.5 * weather);
+                sample.challenger.push(seen + skill * hidden + 0.5 * weather);
                 sample.days.push(day);
             }
         }
@@ -292,10 +252,7 @@ mod tests {
     #[test]
     fn areas_are_those_of_all_flights_together() {
         let mut sample = simulate(3, 9, 0.3);
-        sample
-            .champion
-            .iter_mut()
-            .for_each(|score| *score = (*score * 3.0).round());
+        sample.champion.iter_mut().for_each(|score| *score = (*score * 3.0).round());
         let judged = sample.judge(0.9).unwrap();
         let champion = auc(&sample.labels, &sample.champion).unwrap();
         let challenger = auc(&sample.labels, &sample.challenger).unwrap();
@@ -310,16 +267,12 @@ mod tests {
     fn a_weighted_sample_is_that_of_repeated_days() {
         let sample = simulate(4, 6, 0.3);
         let weights = [2.0, 0.0, 1.0, 3.0, 0.0, 1.0];
-        let wins = Wins::count(
-            &sample.labels,
-            [&sample.champion, &sample.challenger],
-            &sample.days,
-        );
+        let wins =
+            Wins::count(&sample.labels, [&sample.champion, &sample.challenger], &sample.days);
         let drawn = wins.unwrap().difference(&weights).unwrap();
         let rows = 0..sample.labels.len();
-        let rows: Vec<usize> = rows
-            .flat_map(|row| vec![row; weights[sample.days[row] as usize] as usize])
-            .collect();
+        let rows: Vec<usize> =
+            rows.flat_map(|row| vec![row; weights[sample.days[row] as usize] as usize]).collect();
         let labels: Vec<bool> = rows.iter().map(|row| sample.labels[*row]).collect();
         let scores: Vec<f64> = rows.iter().map(|row| sample.challenger[*row]).collect();
         assert!((drawn.areas[1] - auc(&labels, &scores).unwrap()).abs() < 1e-12);

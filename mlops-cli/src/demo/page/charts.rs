@@ -26,11 +26,7 @@ fn windows(events: &[Event]) -> Vec<&Window> {
 fn plot(layout: Layout) -> Plot {
     let mut plot = Plot::new();
     plot.set_layout(layout.margin(Margin::new().left(110).right(20).top(20).bottom(40)));
-    plot.set_configuration(
-        plotly::Configuration::new()
-            .display_logo(false)
-            .responsive(true),
-    );
+    plot.set_configuration(plotly::Configuration::new().display_logo(false).responsive(true));
     plot
 }
 
@@ -40,10 +36,7 @@ fn line<Y: serde::Serialize + Clone + 'static>(
     name: &str,
     color: &str,
 ) -> Box<Scatter<String, Y>> {
-    Scatter::new(x, y)
-        .name(name)
-        .mode(Mode::LinesMarkers)
-        .line(Line::new().color(color.to_owned()))
+    Scatter::new(x, y).name(name).mode(Mode::LinesMarkers).line(Line::new().color(color.to_owned()))
 }
 
 /// Weekly AUC of what served and of the first version, with what has to be kept.
@@ -59,14 +52,8 @@ pub(super) fn quality(events: &[Event]) -> Plot {
         _ => None,
     });
     let mark = |day: String| {
-        let line = ShapeLine::new()
-            .color(SERVED)
-            .dash(DashType::Dash)
-            .width(1.0);
-        let shape = Shape::new()
-            .shape_type(ShapeType::Line)
-            .x_ref("x")
-            .y_ref("paper");
+        let line = ShapeLine::new().color(SERVED).dash(DashType::Dash).width(1.0);
+        let shape = Shape::new().shape_type(ShapeType::Line).x_ref("x").y_ref("paper");
         shape.x0(day.clone()).x1(day).y0(0).y1(1).line(line)
     };
     let layout = Layout::new()
@@ -77,20 +64,12 @@ pub(super) fn quality(events: &[Event]) -> Plot {
     let mut plot = plot(layout);
     let served = windows.iter().map(|window| window.quality).collect();
     plot.add_trace(line(days.clone(), served, "served", SERVED));
-    let frozen = windows
-        .iter()
-        .map(|window| window.details["frozen_quality"].as_f64())
-        .collect();
+    let frozen = windows.iter().map(|window| window.details["frozen_quality"].as_f64()).collect();
     plot.add_trace(line(days.clone(), frozen, "first version, frozen", FROZEN));
     for (share, name) in [(1.0, "before use"), (0.97, "3 % below")] {
         let level = vec![reference.map(|reference| reference * share); days.len()];
         let dotted = Line::new().color(FAINT).dash(DashType::Dot).width(1.0);
-        plot.add_trace(
-            Scatter::new(days.clone(), level)
-                .name(name)
-                .mode(Mode::Lines)
-                .line(dotted),
-        );
+        plot.add_trace(Scatter::new(days.clone(), level).name(name).mode(Mode::Lines).line(dotted));
     }
     plot
 }
@@ -99,9 +78,7 @@ pub(super) fn quality(events: &[Event]) -> Plot {
 pub(super) fn drift(events: &[Event]) -> Plot {
     let windows = windows(events);
     let days: Vec<String> = windows.iter().map(|window| date(window.to)).collect();
-    let named = windows
-        .iter()
-        .filter_map(|window| window.details["drift"].as_object());
+    let named = windows.iter().filter_map(|window| window.details["drift"].as_object());
     let columns: BTreeSet<String> = named.flat_map(|drift| drift.keys().cloned()).collect();
     let cell = |window: &&Window, column: &String| {
         let entry = &window.details["drift"][column];
@@ -109,24 +86,15 @@ pub(super) fn drift(events: &[Event]) -> Plot {
             / entry["min_effect"].as_f64().filter(|floor| *floor > 0.0)?;
         let alarm = entry["drifted"].as_bool() == Some(true);
         // Below 1 stays pale whatever the effect; an alarm is at least 1 by its floor.
-        Some(if alarm {
-            ratio.clamp(1.0, 10.0)
-        } else {
-            ratio.min(0.99)
-        })
+        Some(if alarm { ratio.clamp(1.0, 10.0) } else { ratio.min(0.99) })
     };
     let columns: Vec<String> = columns.into_iter().rev().collect();
     let effects: Vec<Vec<Option<f64>>> = columns
         .iter()
         .map(|column| windows.iter().map(|window| cell(window, column)).collect())
         .collect();
-    let scale = [
-        (0.0, "#ffffff"),
-        (0.1, "#eef1f4"),
-        (0.1, "#fde3c8"),
-        (0.4, "#e8894a"),
-        (1.0, "#8c2d04"),
-    ];
+    let scale =
+        [(0.0, "#ffffff"), (0.1, "#eef1f4"), (0.1, "#fde3c8"), (0.4, "#e8894a"), (1.0, "#8c2d04")];
     let scale = scale.map(|(at, color)| ColorScaleElement(at, color.to_owned()));
     let heat = HeatMap::new(days, columns.clone(), effects)
         .color_scale(ColorScale::Vector(scale.to_vec()))
@@ -142,15 +110,8 @@ pub(super) fn drift(events: &[Event]) -> Plot {
 pub(super) fn late(events: &[Event]) -> Plot {
     let windows = windows(events);
     let days: Vec<String> = windows.iter().map(|window| date(window.to)).collect();
-    let shares = windows
-        .iter()
-        .map(|window| window.details["late"].as_f64())
-        .collect();
-    let mut plot = plot(
-        Layout::new()
-            .height(240)
-            .y_axis(Axis::new().title("share late")),
-    );
+    let shares = windows.iter().map(|window| window.details["late"].as_f64()).collect();
+    let mut plot = plot(Layout::new().height(240).y_axis(Axis::new().title("share late")));
     plot.add_trace(line(days, shares, "late", FROZEN));
     plot
 }

@@ -43,18 +43,13 @@ pub(crate) async fn write(session: &mut Session, events: &[Event]) -> Result<()>
     let written = std::fs::write(&partial, html(session, events, &kpis))
         .and_then(|()| std::fs::rename(&partial, &path));
     written.map_err(|source| Error::io("write the page", &path, source))?;
-    session
-        .done("report", began, format!("{}", path.display()))
-        .await
+    session.done("report", began, format!("{}", path.display())).await
 }
 
 fn html(session: &Session, events: &[Event], kpis: &Kpis) -> String {
     let story: Vec<String> = events.iter().filter_map(timeline::line).collect();
     let sections = [
-        section(
-            "What it is worth",
-            &format!("<pre>{}</pre>", escape(&kpi::table(kpis))),
-        ),
+        section("What it is worth", &format!("<pre>{}</pre>", escape(&kpi::table(kpis)))),
         section(
             "Quality of the served model beside the first one, frozen",
             &format!(
@@ -71,15 +66,9 @@ fn html(session: &Session, events: &[Event], kpis: &Kpis) -> String {
                 charts::drift(events).to_inline_html(Some("drift"))
             ),
         ),
-        section(
-            "Share of late flights",
-            &charts::late(events).to_inline_html(Some("late")),
-        ),
+        section("Share of late flights", &charts::late(events).to_inline_html(Some("late"))),
         section("What each retraining changed", &retrainings(events)),
-        section(
-            "Timeline",
-            &format!("<pre>{}</pre>", escape(&story.join("\n"))),
-        ),
+        section("Timeline", &format!("<pre>{}</pre>", escape(&story.join("\n")))),
         section("Where things lie", &places(session)),
     ];
     format!(
@@ -137,10 +126,7 @@ fn places(session: &Session) -> String {
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[cfg(test)]

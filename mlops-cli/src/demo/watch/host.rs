@@ -13,7 +13,7 @@ use crate::demo::model::TrainConfig;
 use crate::demo::model::paired::{Judgement, auc_difference_by_day};
 use crate::demo::phases::HELD_BACK;
 use crate::demo::session::Session;
-use crate::demo::training::{Training, step_failed};
+use crate::demo::training::{Ending, Training, step_failed};
 
 /// Labelled days that a retraining looks at, those kept back included.
 const LABELLED: i64 = 60 * DAY;
@@ -60,16 +60,11 @@ impl Host<'_> {
             config: self.config.clone(),
             train: trained_on(at),
             evaluate: judged_on(at),
-            register: true,
+            ends: Ending::Registered,
         };
         let trained = training.run(self.session, self.cancel).await?;
-        let version = trained
-            .version
-            .context("the retraining registered no version")?;
-        Ok(Challenger {
-            run: trained.run,
-            version,
-        })
+        let version = trained.version.context("the retraining registered no version")?;
+        Ok(Challenger { run: trained.run, version })
     }
 
     async fn compare(&self, contest: &Contest) -> Result<Evaluation> {
@@ -78,15 +73,8 @@ impl Host<'_> {
         let (challenger, challenger_training) = load(self.session, contest.challenger).await?;
         check_apart(judged, &champion_training)?;
         check_apart(judged, &challenger_training)?;
-        let rows = self
-            .session
-            .flights
-            .between(judged.from, judged.to)
-            .labelled();
-        let judgement = Judgement {
-            level: LEVEL,
-            seed: judged.to as u64,
-        };
+        let rows = self.session.flights.between(judged.from, judged.to).labelled();
+        let judgement = Judgement { level: LEVEL, seed: judged.to as u64 };
         let (labels, days) = (rows.labels()?, rows.local_days());
         let paired = auc_difference_by_day(
             &labels,
@@ -127,13 +115,7 @@ mod tests {
 
     fn training(train: Span) -> Training {
         let (config, name) = (TrainConfig::default(), "t".to_owned());
-        Training {
-            name,
-            config,
-            train,
-            evaluate: train,
-            register: false,
-        }
+        Training { name, config, train, evaluate: train, ends: Ending::Evaluated }
     }
 
     #[test]
@@ -157,12 +139,7 @@ mod tests {
         for overlap in [1, DAY, HELD_BACK] {
             let error =
                 check_apart(judged, &training(Span::new(0, judged.from + overlap))).unwrap_err();
-            assert!(
-                error
-                    .to_string()
-                    .contains("judged_from=2013-02-14T05:00:00Z"),
-                "{error}"
-            );
+            assert!(error.to_string().contains("judged_from=2013-02-14T05:00:00Z"), "{error}");
         }
         check_apart(judged, &training(Span::new(0, judged.from))).unwrap();
     }

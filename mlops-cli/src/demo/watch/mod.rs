@@ -54,14 +54,9 @@ pub(crate) async fn watch(
     let (journal, registry) = (session.store.meta(), session.store.meta());
     let mut life = Lifecycle::open(journal, registry, names, policy(), LEASE).await?;
     let version = first.version.context("there is no first version")?;
-    life.begin(moment(MARCH), version, "auc", first.quality.auc)
-        .await?;
+    life.begin(moment(MARCH), version, "auc", first.quality.auc).await?;
     if !session.is_done("watch") {
-        let host = Host {
-            session,
-            config,
-            cancel,
-        };
+        let host = Host { session, config, cancel };
         replay(&host, &mut life, version).await?;
         life.end(moment(END)).await?;
         let summary = summary(life.events());
@@ -87,9 +82,7 @@ fn summary(events: &[Event]) -> String {
 
 /// The weeks to watch; the last one is cut at the end of the data.
 fn weeks() -> impl Iterator<Item = Span> {
-    let starts = (0..)
-        .map(|week| MARCH + week * WEEK)
-        .take_while(|start| *start < END);
+    let starts = (0..).map(|week| MARCH + week * WEEK).take_while(|start| *start < END);
     starts.map(|from| Span::new(from, (from + WEEK).min(END)))
 }
 
@@ -132,10 +125,7 @@ fn observe(
     frozen: &Served,
     week: Span,
     scores: &mut Scores,
-) -> Result<(
-    mlops_core::lifecycle::Window,
-    Vec<mlops_core::lifecycle::Signal>,
-)> {
+) -> Result<(mlops_core::lifecycle::Window, Vec<mlops_core::lifecycle::Signal>)> {
     let mut window = Window::open(served, week, session.fast)?;
     let mut hour = week.from;
     while hour < week.to {

@@ -38,23 +38,14 @@ pub(super) fn measure(labels: &[bool], scores: &[f64], days: &[i32]) -> Option<M
     let mean = left.iter().sum::<f64>() / n;
     let spread: f64 = left.iter().map(|value| (value - mean).powi(2)).sum();
     let error = (left.len() >= 3).then(|| ((n - 1.0) / n * spread).sqrt());
-    Some(Measured {
-        auc: whole,
-        error,
-        days: units.len(),
-        labels: labels.len(),
-    })
+    Some(Measured { auc: whole, error, days: units.len(), labels: labels.len() })
 }
 
 /// An alarm when the AUC has fallen by more than 3 % of the reference, beyond chance: one-sided, by
 /// Welch's t with the smaller of both degrees of freedom, which errs towards silence.
 pub(super) fn signal(at: Timestamp, before: &Measured, now: &Measured) -> Option<Signal> {
     let (loss, error) = (before.auc - now.auc, before.error?.hypot(now.error?));
-    let freedom = before
-        .days
-        .min(now.days)
-        .checked_sub(1)
-        .filter(|freedom| *freedom > 0)?;
+    let freedom = before.days.min(now.days).checked_sub(1).filter(|freedom| *freedom > 0)?;
     let law = StudentsT::new(0.0, 1.0, freedom as f64).ok()?;
     let p_value = law.sf(loss / error);
     let value = loss / before.auc;
@@ -81,11 +72,7 @@ mod tests {
             .map(|row| {
                 let late = row % 3 == 0;
                 let right = f64::from(row * 7 % 40) / 40.0 < good;
-                (
-                    row / 40,
-                    late,
-                    if late == right { 0.8 } else { 0.2 } + f64::from(row % 11) / 1e3,
-                )
+                (row / 40, late, if late == right { 0.8 } else { 0.2 } + f64::from(row % 11) / 1e3)
             })
             .collect();
         let labels: Vec<bool> = rows.iter().map(|row| row.1).collect();
@@ -98,10 +85,7 @@ mod tests {
     fn a_loss_raises_an_alarm_and_chance_does_not() {
         let (good, bad) = (days(0.9).unwrap(), days(0.6).unwrap());
         let alarm = signal(Timestamp::default(), &good, &bad).unwrap();
-        assert!(
-            alarm.value > FLOOR && alarm.p_value.unwrap() < 0.01,
-            "{alarm:?}"
-        );
+        assert!(alarm.value > FLOOR && alarm.p_value.unwrap() < 0.01, "{alarm:?}");
         assert_eq!(signal(Timestamp::default(), &good, &good), None);
         assert_eq!(signal(Timestamp::default(), &bad, &good), None);
     }
@@ -109,12 +93,8 @@ mod tests {
     #[test]
     fn too_few_days_or_labels_of_one_kind_give_no_figure() {
         assert_eq!(measure(&[true, true], &[0.1, 0.2], &[1, 2]), None);
-        let two = measure(
-            &[true, false, true, false],
-            &[0.9, 0.1, 0.8, 0.3],
-            &[1, 1, 2, 2],
-        )
-        .unwrap();
+        let two =
+            measure(&[true, false, true, false], &[0.9, 0.1, 0.8, 0.3], &[1, 1, 2, 2]).unwrap();
         assert_eq!((two.auc, two.error), (1.0, None));
     }
 }

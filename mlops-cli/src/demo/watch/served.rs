@@ -35,15 +35,10 @@ pub(super) struct Served {
 
 /// A registered version's model, and what it was trained on.
 pub(super) async fn load(session: &Session, version: VersionNumber) -> Result<(Model, Training)> {
-    let found: ModelVersion = session
-        .store
-        .meta()
-        .get_version(&session.model, &VersionRef::Number(version))
-        .await?;
-    let training = found
-        .tags
-        .get("training")
-        .context("a version does not say what it was trained on")?;
+    let found: ModelVersion =
+        session.store.meta().get_version(&session.model, &VersionRef::Number(version)).await?;
+    let training =
+        found.tags.get("training").context("a version does not say what it was trained on")?;
     let bytes = session.store.content().get(&found.artifact, None).await?;
     Ok((Model::from_bytes(&bytes)?, serde_json::from_str(training)?))
 }
@@ -51,22 +46,12 @@ pub(super) async fn load(session: &Session, version: VersionNumber) -> Result<(M
 impl Served {
     pub(super) async fn load(session: &Session, version: VersionNumber) -> Result<Self> {
         let (model, training) = load(session, version).await?;
-        let trained_on = session
-            .flights
-            .between(training.train.from, training.train.to);
-        let held_back = session
-            .flights
-            .between(training.evaluate.from, training.evaluate.to);
-        let labelled = session
-            .flights
-            .between(training.train.from, training.evaluate.to)
-            .labelled();
+        let trained_on = session.flights.between(training.train.from, training.train.to);
+        let held_back = session.flights.between(training.evaluate.from, training.evaluate.to);
+        let labelled =
+            session.flights.between(training.train.from, training.evaluate.to).labelled();
         let judged = held_back.labelled();
-        let quality = measure(
-            &judged.labels()?,
-            &model.score(&judged)?,
-            &judged.local_days(),
-        );
+        let quality = measure(&judged.labels()?, &model.score(&judged)?, &judged.local_days());
         Ok(Self {
             inputs: fit(&inputs(&trained_on)?)?,
             predictions: fit(&predictions(&held_back, &model.score(&held_back)?)?)?,
@@ -100,10 +85,7 @@ pub(super) fn inputs(flights: &Flights) -> Result<RecordBatch> {
     let schema = all.schema();
     let names = schema.fields().iter().map(|field| field.name().clone());
     let columns = names.zip(all.columns().iter().cloned());
-    with_day(
-        flights,
-        columns.filter(|(name, _)| !["time_hour", "late"].contains(&name.as_str())),
-    )
+    with_day(flights, columns.filter(|(name, _)| !["time_hour", "late"].contains(&name.as_str())))
 }
 
 /// What comes out of it, with the day.

@@ -31,10 +31,8 @@ impl Scores {
         let Some(last) = last else {
             return Ok(Self::default());
         };
-        let (from, to) = (
-            crate::demo::calendar::seconds(last.from),
-            crate::demo::calendar::seconds(last.to),
-        );
+        let (from, to) =
+            (crate::demo::calendar::seconds(last.from), crate::demo::calendar::seconds(last.to));
         // Flights before the last week are never asked for again; NaN would be noticed if they were.
         let mut scores = vec![f64::NAN; session.flights.between(MARCH, from).len()];
         let (model, _) = served::load(session, last.version).await?;
@@ -50,15 +48,9 @@ impl Scores {
     fn labelled(&self, flights: &Flights, span: Span) -> Result<(Flights, Vec<f64>)> {
         let start = flights.between(MARCH, span.from).len();
         let stretch = flights.between(span.from, span.to);
-        let served = self
-            .0
-            .get(start..start + stretch.len())
-            .context("a flight was not scored")?;
+        let served = self.0.get(start..start + stretch.len()).context("a flight was not scored")?;
         let known = |row: &usize| stretch.label[*row].is_some();
-        let scores = (0..stretch.len())
-            .filter(known)
-            .map(|row| served[row])
-            .collect();
+        let scores = (0..stretch.len()).filter(known).map(|row| served[row]).collect();
         Ok((stretch.labelled(), scores))
     }
 }
@@ -100,8 +92,7 @@ impl<'a> Window<'a> {
     pub(super) fn observe(&mut self, flights: &Flights) -> Result<Vec<f64>> {
         let scores = self.served.model.score(flights)?;
         self.input_handle.observe(&inputs(flights)?)?;
-        self.prediction_handle
-            .observe(&predictions(flights, &scores)?)?;
+        self.prediction_handle.observe(&predictions(flights, &scores)?)?;
         self.rows += flights.len();
         Ok(scores)
     }
@@ -128,14 +119,9 @@ impl<'a> Window<'a> {
             (SignalKind::Prediction, self.predictions.report()),
             (SignalKind::Label, self.labels.report()),
         ];
-        let mut alarms: Vec<Signal> = reports
-            .iter()
-            .flat_map(|(kind, report)| alarms(at, *kind, report))
-            .collect();
-        alarms.extend(
-            now.as_ref()
-                .and_then(|now| signal(at, &self.served.quality, now)),
-        );
+        let mut alarms: Vec<Signal> =
+            reports.iter().flat_map(|(kind, report)| alarms(at, *kind, report)).collect();
+        alarms.extend(now.as_ref().and_then(|now| signal(at, &self.served.quality, now)));
         let late = truth.iter().filter(|late| **late).count() as f64 / truth.len() as f64;
         let record = Record {
             from: moment(self.span.from),
@@ -151,10 +137,7 @@ impl<'a> Window<'a> {
 }
 
 fn alarms(at: mlops_core::time::Timestamp, kind: SignalKind, report: &Report) -> Vec<Signal> {
-    let drifted = report
-        .columns
-        .iter()
-        .filter(|column| column.verdict == Verdict::Drifted);
+    let drifted = report.columns.iter().filter(|column| column.verdict == Verdict::Drifted);
     let alarm = |column: &ColumnReport| {
         Some(Signal {
             at,
@@ -185,18 +168,13 @@ const fn statistic(change: Change) -> &'static str {
 fn details(reports: &[&Report], frozen: Option<Measured>, late: f64) -> Value {
     let column = |column: &ColumnReport| {
         let drifted = column.verdict == Verdict::Drifted;
-        let (effect, floor) = (
-            output::maybe(column.effect),
-            output::maybe(column.min_effect),
-        );
+        let (effect, floor) = (output::maybe(column.effect), output::maybe(column.min_effect));
         (
             column.column.clone(),
             json!({ "effect": effect, "min_effect": floor, "drifted": drifted }),
         )
     };
-    let drift: Map<String, Value> = reports
-        .iter()
-        .flat_map(|report| report.columns.iter().map(column))
-        .collect();
+    let drift: Map<String, Value> =
+        reports.iter().flat_map(|report| report.columns.iter().map(column)).collect();
     json!({ "drift": drift, "frozen_quality": output::maybe(frozen.map(|frozen| frozen.auc)), "late": output::number(late) })
 }

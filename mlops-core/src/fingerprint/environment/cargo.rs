@@ -19,10 +19,6 @@ struct CargoPackage {
 
 pub(super) fn parse(source: Source<'_>, text: &str) -> Result<Lock> {
     let file: CargoLock = source.toml(text)?;
-    let packages = file
-        .package
-        .into_iter()
-        .map(|it| Package::new(it.name, it.version))
-        .collect();
+    let packages = file.package.into_iter().map(|it| Package::new(it.name, it.version)).collect();
     Ok(Lock::of_bytes(LockKind::Cargo, text, packages))
 }

@@ -80,10 +80,7 @@ fn pip_requirements(
             };
             let requirement = requirements::requirement(item.line, text.trim())
                 .map_err(|problem| source.error(item.line, problem))?;
-            let marked = |it: Requirement| Requirement {
-                text: format!("{PIP}{}", it.text),
-                ..it
-            };
+            let marked = |it: Requirement| Requirement { text: format!("{PIP}{}", it.text), ..it };
             found.extend(requirement.map(marked));
         }
     }
@@ -95,9 +92,7 @@ fn pip_requirements(
 /// One `=` without a build is a prefix match in conda (`=1.2` takes 1.2.7), and so not locked.
 fn conda_requirement(line: u64, text: &str) -> Result<Requirement, String> {
     let spec = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let spec = spec
-        .rsplit_once("::")
-        .map_or(spec.as_str(), |(_, spec)| spec);
+    let spec = spec.rsplit_once("::").map_or(spec.as_str(), |(_, spec)| spec);
     let (name, rest) = spec.split_at(spec.find(|c| !in_name(c)).unwrap_or(spec.len()));
     let begins_well = rest.is_empty() || rest.starts_with([' ', '=', '<', '>', '!', '~', '[']);
     if name.is_empty() || !begins_well {
@@ -108,25 +103,15 @@ fn conda_requirement(line: u64, text: &str) -> Result<Requirement, String> {
         |part: &str| !part.is_empty() && part.chars().all(|c| in_name(c) || c == '+' || c == '!');
     let parts: Vec<&str> = rest.split('=').map(str::trim).collect();
     let (text, state) = match parts.as_slice() {
-        ["", "", version] if exact(version) => (
-            format!("{name}=={version}"),
-            State::Locked((*version).to_owned()),
-        ),
-        ["", version, build] | ["", "", version, build] if exact(version) && exact(build) => (
-            format!("{name}=={version}={build}"),
-            State::Locked((*version).to_owned()),
-        ),
-        _ => (
-            format!("{name} {}", rest.trim()).trim_end().to_owned(),
-            State::Unlocked,
-        ),
+        ["", "", version] if exact(version) => {
+            (format!("{name}=={version}"), State::Locked((*version).to_owned()))
+        }
+        ["", version, build] | ["", "", version, build] if exact(version) && exact(build) => {
+            (format!("{name}=={version}={build}"), State::Locked((*version).to_owned()))
+        }
+        _ => (format!("{name} {}", rest.trim()).trim_end().to_owned(), State::Unlocked),
     };
-    Ok(Requirement {
-        name,
-        text,
-        line,
-        state,
-    })
+    Ok(Requirement { name, text, line, state })
 }
 
 fn in_name(c: char) -> bool {
@@ -150,23 +135,15 @@ enum Yaml {
 
 impl<'de> Deserialize<'de> for Node {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Spanned {
-            value: Tagged(yaml, tag),
-            referenced,
-            ..
-        } = Spanned::<Tagged<Yaml>>::deserialize(deserializer)?;
+        let Spanned { value: Tagged(yaml, tag), referenced, .. } =
+            Spanned::<Tagged<Yaml>>::deserialize(deserializer)?;
         refuse_tag(tag)?;
-        Ok(Self {
-            line: referenced.line(),
-            yaml,
-        })
+        Ok(Self { line: referenced.line(), yaml })
     }
 }
 
 fn refuse_tag<E: serde::de::Error>(tag: Option<String>) -> Result<(), E> {
-    tag.map_or(Ok(()), |tag| {
-        Err(E::custom(format!("tags are refused: tag={tag:?}")))
-    })
+    tag.map_or(Ok(()), |tag| Err(E::custom(format!("tags are refused: tag={tag:?}"))))
 }
 
 impl<'de> Deserialize<'de> for Yaml {

@@ -138,12 +138,7 @@ impl Lock {
     /// A lock file of which only the digest is known.
     #[must_use]
     pub const fn from_digest(kind: LockKind, digest: Sha256Digest) -> Self {
-        Self {
-            kind,
-            digest,
-            packages: Vec::new(),
-            unlocked: Vec::new(),
-        }
+        Self { kind, digest, packages: Vec::new(), unlocked: Vec::new() }
     }
 
     /// Reads the text of a lock file. `path` only names it in errors.
@@ -174,14 +169,9 @@ impl Lock {
         let failed = |error| Error::io("read lock file", path, error);
         let file = File::open(path).map_err(failed)?;
         let mut content = Vec::new();
-        file.take(MAX_BYTES + 1)
-            .read_to_end(&mut content)
-            .map_err(failed)?;
+        file.take(MAX_BYTES + 1).read_to_end(&mut content).map_err(failed)?;
         if content.len() as u64 > MAX_BYTES {
-            let message = format!(
-                "lock file is too large: path={} limit=16 MiB",
-                path.display()
-            );
+            let message = format!("lock file is too large: path={} limit=16 MiB", path.display());
             return Err(Error::invalid(message));
         }
         Self::parse(kind, path, &content)
@@ -197,12 +187,7 @@ impl Lock {
     pub(super) fn of_bytes(kind: LockKind, content: &str, mut packages: Vec<Package>) -> Self {
         packages.sort();
         let digest = Sha256Digest::of(content.as_bytes());
-        Self {
-            kind,
-            digest,
-            packages,
-            unlocked: Vec::new(),
-        }
+        Self { kind, digest, packages, unlocked: Vec::new() }
     }
 
     /// A lock whose digest is that of its requirements, sorted, each followed by a line feed.
@@ -212,13 +197,7 @@ impl Lock {
         lines.dedup();
         let content: String = lines.iter().flat_map(|line| [line, "\n"]).collect();
         let mut lock = Self::from_digest(kind, Sha256Digest::of(content.as_bytes()));
-        for Requirement {
-            name,
-            text,
-            line,
-            state,
-        } in requirements
-        {
+        for Requirement { name, text, line, state } in requirements {
             match state {
                 State::Locked(version) => lock.packages.push(Package { name, version }),
                 State::Unlocked => lock.unlocked.push(Unlocked { name, text, line }),
@@ -264,9 +243,7 @@ pub(super) struct Source<'a> {
 impl Source<'_> {
     pub(super) fn error(self, line: u64, problem: impl fmt::Display) -> Error {
         let path = self.path.display();
-        Error::invalid(format!(
-            "cannot read lock file: {problem}: path={path} line={line}"
-        ))
+        Error::invalid(format!("cannot read lock file: {problem}: path={path} line={line}"))
     }
 
     fn text(self, content: &[u8]) -> Result<&str> {
@@ -280,9 +257,7 @@ impl Source<'_> {
     /// Reads TOML into `T`.
     pub(super) fn toml<T: serde::de::DeserializeOwned>(self, text: &str) -> Result<T> {
         toml::from_str(text).map_err(|error| {
-            let line = error
-                .span()
-                .map_or(1, |span| line_at(text.as_bytes(), span.start));
+            let line = error.span().map_or(1, |span| line_at(text.as_bytes(), span.start));
             self.error(line, error.message().replace('\n', " "))
         })
     }

@@ -139,11 +139,9 @@ impl Environment {
         match (locks.next(), self.locks.len()) {
             (None, _) => None,
             (Some(lock), 1) => Some(digest(lock)),
-            _ => Some(Value::map(
-                self.locks
-                    .iter()
-                    .map(|(kind, lock)| (kind.word(), digest(lock))),
-            )),
+            _ => {
+                Some(Value::map(self.locks.iter().map(|(kind, lock)| (kind.word(), digest(lock)))))
+            }
         }
     }
 }
@@ -167,15 +165,9 @@ impl From<&Environment> for Value {
         put("lock", environment.lock_value());
         put("toolchain", text(&environment.toolchain));
         put("python", text(&environment.python));
-        put(
-            "image",
-            environment.image.map(|digest| digest.to_string().into()),
-        );
+        put("image", environment.image.map(|digest| digest.to_string().into()));
         let variables = Self::from(environment.variables.clone());
-        put(
-            "variables",
-            (!environment.variables.is_empty()).then_some(variables),
-        );
+        put("variables", (!environment.variables.is_empty()).then_some(variables));
         Self::Map(map)
     }
 }
@@ -186,10 +178,6 @@ fn allow<K: Into<String>, V: Into<String>>(
     allowed: &[&str],
 ) -> BTreeMap<String, String> {
     let allowed: BTreeSet<&str> = allowed.iter().copied().collect();
-    let pairs = variables
-        .into_iter()
-        .map(|(name, value)| (name.into(), value.into()));
-    pairs
-        .filter(|(name, _): &(String, String)| allowed.contains(name.as_str()))
-        .collect()
+    let pairs = variables.into_iter().map(|(name, value)| (name.into(), value.into()));
+    pairs.filter(|(name, _): &(String, String)| allowed.contains(name.as_str())).collect()
 }

@@ -19,10 +19,7 @@ pub struct Package {
 impl Package {
     /// The package `name` at `version`.
     pub fn new(name: impl Into<String>, version: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            version: version.into(),
-        }
+        Self { name: name.into(), version: version.into() }
     }
 }
 
@@ -68,19 +65,11 @@ pub fn package_changes<'a>(
     let mut changes = Vec::new();
     for key in keys {
         let side = |side: &Versions<'a>| -> Vec<String> {
-            side.get(key)
-                .into_iter()
-                .flatten()
-                .map(|version| (*version).to_owned())
-                .collect()
+            side.get(key).into_iter().flatten().map(|version| (*version).to_owned()).collect()
         };
         let (left, right) = (side(&left), side(&right));
         if left != right {
-            changes.push(PackageChange {
-                name: key.0.to_owned(),
-                left,
-                right,
-            });
+            changes.push(PackageChange { name: key.0.to_owned(), left, right });
         }
     }
     changes
@@ -92,19 +81,10 @@ type Versions<'a> = BTreeMap<(&'a str, super::LockKind), BTreeSet<&'a str>>;
 fn versions<'a>(locks: impl IntoIterator<Item = &'a Lock>) -> Versions<'a> {
     let mut versions: Versions<'a> = BTreeMap::new();
     for lock in locks {
-        let locked = lock
-            .packages
-            .iter()
-            .map(|package| (&*package.name, &*package.version));
-        let unlocked = lock
-            .unlocked
-            .iter()
-            .map(|entry| (&*entry.name, &*entry.text));
+        let locked = lock.packages.iter().map(|package| (&*package.name, &*package.version));
+        let unlocked = lock.unlocked.iter().map(|entry| (&*entry.name, &*entry.text));
         for (name, version) in locked.chain(unlocked) {
-            versions
-                .entry((name, lock.kind))
-                .or_default()
-                .insert(version);
+            versions.entry((name, lock.kind)).or_default().insert(version);
         }
     }
     versions

@@ -17,14 +17,8 @@ const PLACE_OPTIONS: [&str; 8] = [
     "--use-feature",
 ];
 /// Options that bring in packages this file does not pin.
-const INCLUDING_OPTIONS: [&str; 6] = [
-    "-r",
-    "--requirement",
-    "-c",
-    "--constraint",
-    "-e",
-    "--editable",
-];
+const INCLUDING_OPTIONS: [&str; 6] =
+    ["-r", "--requirement", "-c", "--constraint", "-e", "--editable"];
 /// Operators of a version, longest first.
 const OPERATORS: [&str; 8] = ["===", "==", "~=", "!=", "<=", ">=", "<", ">"];
 
@@ -59,9 +53,7 @@ fn logical_lines(text: &str) -> Vec<(u64, String)> {
         }
     }
     lines.extend(pending);
-    let stripped = lines
-        .into_iter()
-        .map(|(number, line)| (number, without_comment(&line)));
+    let stripped = lines.into_iter().map(|(number, line)| (number, without_comment(&line)));
     stripped.filter(|(_, line)| !line.is_empty()).collect()
 }
 
@@ -70,11 +62,7 @@ fn logical_lines(text: &str) -> Vec<(u64, String)> {
 fn without_comment(line: &str) -> String {
     let mut end = line.len();
     for (at, _) in line.match_indices('#') {
-        if line[..at]
-            .chars()
-            .next_back()
-            .is_none_or(char::is_whitespace)
-        {
+        if line[..at].chars().next_back().is_none_or(char::is_whitespace) {
             end = at;
             break;
         }
@@ -98,15 +86,9 @@ pub(super) fn requirement(line: u64, text: &str) -> Result<Option<Requirement>, 
 }
 
 fn option(line: u64, text: &str) -> Option<Requirement> {
-    let end = text
-        .find(|c: char| c == '=' || c.is_whitespace())
-        .unwrap_or(text.len());
+    let end = text.find(|c: char| c == '=' || c.is_whitespace()).unwrap_or(text.len());
     // `-rother.txt` is an option with its value attached.
-    let short = if text.starts_with("--") {
-        &text[..end]
-    } else {
-        &text[..end.min(2)]
-    };
+    let short = if text.starts_with("--") { &text[..end] } else { &text[..end.min(2)] };
     if PLACE_OPTIONS.contains(&short) {
         return None;
     }
@@ -114,34 +96,19 @@ fn option(line: u64, text: &str) -> Option<Requirement> {
         return Some(unlocked(line, None, text));
     }
     let text = without_credentials(&words(text));
-    Some(Requirement {
-        name: text.clone(),
-        text,
-        line,
-        state: State::Option,
-    })
+    Some(Requirement { name: text.clone(), text, line, state: State::Option })
 }
 
 fn is_address(text: &str) -> bool {
     let scheme = text.split_once("://").map_or("", |(scheme, _)| scheme);
-    !scheme.is_empty()
-        && scheme
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
+    !scheme.is_empty() && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
 }
 
 fn unlocked(line: u64, name: Option<&str>, text: &str) -> Requirement {
-    let shown = text
-        .split_whitespace()
-        .map(|word| without_folders(&without_credentials(word)));
+    let shown = text.split_whitespace().map(|word| without_folders(&without_credentials(word)));
     let text = shown.collect::<Vec<_>>().join(" ");
     let name = name.map_or_else(|| text.clone(), normalised);
-    Requirement {
-        name,
-        text,
-        line,
-        state: State::Unlocked,
-    }
+    Requirement { name, text, line, state: State::Unlocked }
 }
 
 /// `text` with each run of white space as one space.
@@ -165,9 +132,7 @@ fn without_credentials(text: &str) -> String {
 
 /// An absolute path without its folders, which are another on every machine.
 fn without_folders(word: &str) -> String {
-    let name = word
-        .strip_prefix('/')
-        .map(|path| path.trim_end_matches('/').rsplit('/').next());
+    let name = word.strip_prefix('/').map(|path| path.trim_end_matches('/').rsplit('/').next());
     name.flatten().unwrap_or(word).to_owned()
 }
 
@@ -188,9 +153,7 @@ fn split_name(text: &str) -> (&str, &str) {
 fn package(line: u64, text: &str) -> Result<Requirement, String> {
     let (name, rest) = split_name(text);
     if name.is_empty() {
-        return Err(format!(
-            "requirement does not begin with a name: text={text:?}"
-        ));
+        return Err(format!("requirement does not begin with a name: text={text:?}"));
     }
     let (extras, rest) = split_extras(rest.trim_start())?;
     if rest.starts_with('@') {
@@ -201,14 +164,8 @@ fn package(line: u64, text: &str) -> Result<Requirement, String> {
         Some((clauses, marker)) => (clauses.trim(), marker.trim()),
         None => (rest.trim(), ""),
     };
-    let clauses = clauses
-        .strip_prefix('(')
-        .and_then(|it| it.strip_suffix(')'))
-        .unwrap_or(clauses);
-    let clauses = clauses
-        .split(',')
-        .map(str::trim)
-        .filter(|clause| !clause.is_empty());
+    let clauses = clauses.strip_prefix('(').and_then(|it| it.strip_suffix(')')).unwrap_or(clauses);
+    let clauses = clauses.split(',').map(str::trim).filter(|clause| !clause.is_empty());
     let clauses: Vec<Clause<'_>> = clauses.map(clause).collect::<Result<_, _>>()?;
     let name = normalised(name);
     let text = canonical(&name, &extras, &clauses, marker, &hashes);
@@ -216,21 +173,15 @@ fn package(line: u64, text: &str) -> Result<Requirement, String> {
         [("==" | "===", version)] if !version.contains('*') => State::Locked((*version).to_owned()),
         _ => State::Unlocked,
     };
-    Ok(Requirement {
-        name,
-        text,
-        line,
-        state,
-    })
+    Ok(Requirement { name, text, line, state })
 }
 
 fn split_extras(text: &str) -> Result<(Vec<String>, &str), String> {
     let Some(inner) = text.strip_prefix('[') else {
         return Ok((Vec::new(), text));
     };
-    let (extras, rest) = inner
-        .split_once(']')
-        .ok_or_else(|| format!("extras are not closed: text={text:?}"))?;
+    let (extras, rest) =
+        inner.split_once(']').ok_or_else(|| format!("extras are not closed: text={text:?}"))?;
     let mut extras: Vec<String> = extras
         .split(',')
         .map(|extra| normalised(extra.trim()))
@@ -247,10 +198,7 @@ fn split_hashes(text: &str) -> Result<(&str, Vec<String>), String> {
         return Ok((text, Vec::new()));
     };
     let mut hashes: Vec<String> = text[at..].split_whitespace().map(str::to_owned).collect();
-    if let Some(odd) = hashes
-        .iter()
-        .find(|hash| !hash.starts_with("--") || !hash.contains('='))
-    {
+    if let Some(odd) = hashes.iter().find(|hash| !hash.starts_with("--") || !hash.contains('=')) {
         return Err(format!("expected --hash=<algorithm>:<hex>: text={odd:?}"));
     }
     hashes.sort();
@@ -261,9 +209,7 @@ fn split_hashes(text: &str) -> Result<(&str, Vec<String>), String> {
 type Clause<'a> = (&'static str, &'a str);
 
 fn clause(text: &str) -> Result<Clause<'_>, String> {
-    let operator = OPERATORS
-        .into_iter()
-        .find(|operator| text.starts_with(operator));
+    let operator = OPERATORS.into_iter().find(|operator| text.starts_with(operator));
     let operator =
         operator.ok_or_else(|| format!("expected a version specifier: text={text:?}"))?;
     let version = text[operator.len()..].trim();
@@ -282,10 +228,8 @@ fn canonical(
     marker: &str,
     hashes: &[String],
 ) -> String {
-    let mut clauses: Vec<String> = clauses
-        .iter()
-        .map(|(op, version)| format!("{op}{version}"))
-        .collect();
+    let mut clauses: Vec<String> =
+        clauses.iter().map(|(op, version)| format!("{op}{version}")).collect();
     clauses.sort();
     let mut text = name.to_owned();
     if !extras.is_empty() {
@@ -295,8 +239,6 @@ fn canonical(
     if !marker.is_empty() {
         text.push_str(&format!(" ; {marker}"));
     }
-    hashes
-        .iter()
-        .for_each(|hash| text.push_str(&format!(" {hash}")));
+    hashes.iter().for_each(|hash| text.push_str(&format!(" {hash}")));
     text
 }

@@ -16,14 +16,8 @@ const COMMIT_DIGITS: usize = 9;
 /// `InvalidInput` when the text has no `release:` line.
 pub fn rustc_toolchain(verbose: &str) -> Result<String> {
     let field = |name: &str| {
-        let value = |line: &str| {
-            Some(
-                line.strip_prefix(name)?
-                    .strip_prefix(':')?
-                    .trim()
-                    .to_owned(),
-            )
-        };
+        let value =
+            |line: &str| Some(line.strip_prefix(name)?.strip_prefix(':')?.trim().to_owned());
         verbose.lines().find_map(value)
     };
     let release = field("release")
@@ -50,10 +44,7 @@ pub fn read_rustc(rustc: impl AsRef<OsStr>) -> Result<String> {
         .output()
         .map_err(|error| Error::io("run compiler", rustc.as_ref(), error))?;
     if !output.status.success() {
-        let message = format!(
-            "compiler failed: command={:?} status={}",
-            rustc, output.status
-        );
+        let message = format!("compiler failed: command={:?} status={}", rustc, output.status);
         return Err(Error::new(ErrorKind::Failed, message));
     }
     rustc_toolchain(&String::from_utf8_lossy(&output.stdout))

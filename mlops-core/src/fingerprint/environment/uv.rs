@@ -34,21 +34,11 @@ pub(super) fn parse(source: Source<'_>, text: &str) -> Result<Lock> {
     let mut unlocked = Vec::new();
     for package in file.package {
         let line = super::lock::line_at(text.as_bytes(), package.span().start);
-        let UvPackage {
-            name,
-            version,
-            source,
-        } = package.into_inner();
+        let UvPackage { name, version, source } = package.into_inner();
         match version {
             Some(version) => packages.push(Package::new(normalised(&name), version)),
-            None if LOCAL_SOURCES
-                .iter()
-                .any(|local| source.contains_key(*local)) => {}
-            None => unlocked.push(Unlocked {
-                name: normalised(&name),
-                text: name,
-                line,
-            }),
+            None if LOCAL_SOURCES.iter().any(|local| source.contains_key(*local)) => {}
+            None => unlocked.push(Unlocked { name: normalised(&name), text: name, line }),
         }
     }
     let lock = Lock::of_bytes(LockKind::Uv, text, packages);

@@ -5,10 +5,7 @@ use std::collections::BTreeMap;
 use super::*;
 
 fn paths(difference: &Difference) -> Vec<&str> {
-    let entries = difference
-        .sections
-        .iter()
-        .flat_map(|section| &section.entries);
+    let entries = difference.sections.iter().flat_map(|section| &section.entries);
     entries.map(|entry| entry.path.as_str()).collect()
 }
 
@@ -24,28 +21,12 @@ fn a_difference_names_section_and_entry() {
     let left = vector_run().build();
     let table: [(FingerprintBuilder, Section, &str); 7] = [
         (vector_run().param("lr", 0.01), Section::Params, "params.lr"),
-        (
-            vector_run().param("epochs", 10.0),
-            Section::Params,
-            "params.epochs",
-        ),
-        (
-            vector_run().param("odd key", 1),
-            Section::Params,
-            "params[\"odd key\"]",
-        ),
-        (
-            vector_run().data("test", "b3:5"),
-            Section::Data,
-            "data[test]",
-        ),
+        (vector_run().param("epochs", 10.0), Section::Params, "params.epochs"),
+        (vector_run().param("odd key", 1), Section::Params, "params[\"odd key\"]"),
+        (vector_run().data("test", "b3:5"), Section::Data, "data[test]"),
         (vector_run().seed("numpy", 3), Section::Seeds, "seeds.numpy"),
         (vector_run().env(vector_environment()), Section::Env, "env"),
-        (
-            vector_run().code(KeyDigest::from_bytes([1; 32])),
-            Section::Code,
-            "code.tree",
-        ),
+        (vector_run().code(KeyDigest::from_bytes([1; 32])), Section::Code, "code.tree"),
     ];
     for (right, section, path) in table {
         let difference = diff(&left, &right.build());
@@ -58,26 +39,14 @@ fn a_difference_names_section_and_entry() {
 fn nested_maps_named_lists_and_plain_lists_have_paths() {
     let value = |json: &str| Value::from_json(serde_json::from_str(json).unwrap()).unwrap();
     let table = [
-        (
-            r#"{"a":{"b":[1,2]}}"#,
-            r#"{"a":{"b":[1,3,4]}}"#,
-            vec!["x.a.b[1]", "x.a.b[2]"],
-        ),
+        (r#"{"a":{"b":[1,2]}}"#, r#"{"a":{"b":[1,3,4]}}"#, vec!["x.a.b[1]", "x.a.b[2]"]),
         (
             r#"[{"name":"p","k":1},{"name":"q","k":1}]"#,
             r#"[{"name":"o","k":1},{"name":"p","k":1},{"name":"q","k":2}]"#,
             vec!["x[o]", "x[q].k"],
         ),
-        (
-            r#"[{"name":"p"},{"name":"q"}]"#,
-            r#"[{"name":"q"},{"name":"p"}]"#,
-            vec!["x"],
-        ),
-        (
-            r#"[{"role":"t","id":1},{"role":"t","id":2}]"#,
-            r#"[{"role":"t","id":1}]"#,
-            vec!["x[1]"],
-        ),
+        (r#"[{"name":"p"},{"name":"q"}]"#, r#"[{"name":"q"},{"name":"p"}]"#, vec!["x"]),
+        (r#"[{"role":"t","id":1},{"role":"t","id":2}]"#, r#"[{"role":"t","id":1}]"#, vec!["x[1]"]),
         (r#"{"a":null}"#, r#"{}"#, vec!["x.a"]),
         (r#"{"a":[]}"#, r#"{"a":{}}"#, vec!["x.a"]),
     ];
@@ -101,15 +70,9 @@ fn a_difference_is_a_table_for_a_terminal() {
     let text = difference.to_string();
     let expected = "params\n  params.depth  (absent) -> null\n  params.lr     0.001 -> 0.01\nenv\n";
     assert!(text.starts_with(expected), "{text}");
-    assert!(
-        text.ends_with("packages\n  numpy  1.26.4 -> 2.1.0\n"),
-        "{text}"
-    );
+    assert!(text.ends_with("packages\n  numpy  1.26.4 -> 2.1.0\n"), "{text}");
     let json = serde_json::to_string(&difference).unwrap();
-    assert_eq!(
-        serde_json::from_str::<Difference>(&json).unwrap(),
-        difference
-    );
+    assert_eq!(serde_json::from_str::<Difference>(&json).unwrap(), difference);
 }
 
 fn outcome(lr: f64, output: &str, auc: f64) -> Outcome {
@@ -133,10 +96,7 @@ fn the_result_key_is_the_digest_of_its_documented_json() {
         r#"{"metrics":["m",{"auc":["f","3fe0000000000000"],"seconds":["f","4012000000000000"]}],"#,
         r#""outputs":{"model":"b3:77"},"run_key":""#,
     );
-    assert_eq!(
-        outcome.result_key(),
-        digest(Label::Result, canonical.as_bytes())
-    );
+    assert_eq!(outcome.result_key(), digest(Label::Result, canonical.as_bytes()));
 }
 
 #[test]
@@ -146,9 +106,8 @@ fn verdicts() {
         outputs: outputs.iter().map(ToString::to_string).collect(),
         metrics: metrics.iter().map(ToString::to_string).collect(),
     };
-    let statistical = |sections: &[Section]| Verdict::StatisticallyReproduced {
-        sections: sections.to_vec(),
-    };
+    let statistical =
+        |sections: &[Section]| Verdict::StatisticallyReproduced { sections: sections.to_vec() };
     let none = BTreeMap::new();
     let nan = f64::NAN;
     let params = [Section::Params];
@@ -157,46 +116,23 @@ fn verdicts() {
         (outcome(0.001, "x", 0.9), &none, Verdict::BitwiseReproduced),
         (outcome(0.001, "x", 0.1), &none, Verdict::BitwiseReproduced),
         (outcome(0.001, "y", 0.91), &within(0.02), statistical(&[])),
-        (
-            outcome(0.01, "x", 0.91),
-            &within(0.02),
-            statistical(&params),
-        ),
-        (
-            outcome(0.001, "y", 0.91),
-            &none,
-            differs(&[], &["model"], &[]),
-        ),
-        (
-            outcome(0.001, "y", 0.8),
-            &within(0.02),
-            differs(&[], &["model"], &["auc"]),
-        ),
-        (
-            outcome(0.01, "y", nan),
-            &within(0.02),
-            differs(&params, &["model"], &["auc"]),
-        ),
+        (outcome(0.01, "x", 0.91), &within(0.02), statistical(&params)),
+        (outcome(0.001, "y", 0.91), &none, differs(&[], &["model"], &[])),
+        (outcome(0.001, "y", 0.8), &within(0.02), differs(&[], &["model"], &["auc"])),
+        (outcome(0.01, "y", nan), &within(0.02), differs(&params, &["model"], &["auc"])),
     ];
     for (second, tolerances, expected) in table {
         assert_eq!(compare(&first, &second, tolerances), expected, "{expected}");
     }
     let mut empty = first.clone();
     empty.outputs.clear();
-    assert_eq!(
-        compare(&empty, &empty, &none),
-        differs(&[], &[], &[]),
-        "no evidence"
-    );
+    assert_eq!(compare(&empty, &empty, &none), differs(&[], &[], &[]), "no evidence");
     let mut lacking = first.clone();
     lacking.metrics.clear();
     lacking.outputs.insert("extra".into(), "z".into());
     let expected = differs(&[], &["extra"], &["auc"]);
     assert_eq!(compare(&first, &lacking, &within(1.0)), expected);
-    assert_eq!(
-        expected.to_string(),
-        "differs; outputs: extra; metrics: auc"
-    );
+    assert_eq!(expected.to_string(), "differs; outputs: extra; metrics: auc");
 }
 
 #[test]

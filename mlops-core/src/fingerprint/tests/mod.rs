@@ -52,10 +52,7 @@ fn vector_1_typed_values() {
         ("epochs", 10.into()),
         ("name", "é".into()),
         ("decay", 1.0.into()),
-        (
-            "flags",
-            Value::List(vec![true.into(), Value::Null, "1".into()]),
-        ),
+        ("flags", Value::List(vec![true.into(), Value::Null, "1".into()])),
         ("\u{fb33}", 1.into()),
         ("\u{1f600}", 2.into()),
         ("neg0", (-0.0).into()),
@@ -84,10 +81,7 @@ fn vector_4_locked() {
     let run = vector_run().env(vector_environment()).build();
     assert_eq!(run.key(Level::Declared).unwrap().to_string(), V3);
     assert_eq!(run.key(Level::Locked).unwrap().to_string(), V4);
-    let bitwise = vector_run()
-        .env(vector_environment())
-        .hw(Hardware::default())
-        .build();
+    let bitwise = vector_run().env(vector_environment()).hw(Hardware::default()).build();
     assert_eq!(bitwise.key(Level::Locked).unwrap().to_string(), V4);
     assert_eq!(bitwise.keys().len(), 3);
     let no_environment = vector_run().hw(Hardware::default()).build();
@@ -103,23 +97,14 @@ fn a_missing_seed_is_null_and_a_gap_but_not_refused() {
     let bare = Fingerprint::builder().build();
     assert_eq!(bare.gaps(), [Gap::NoCode]);
     let lock = Lock::parse(LockKind::Requirements, std::path::Path::new("r"), b"a>1").unwrap();
-    let loose = vector_run()
-        .seed("numpy", 1)
-        .env(Environment::default().with_lock(lock))
-        .build();
+    let loose = vector_run().seed("numpy", 1).env(Environment::default().with_lock(lock)).build();
     assert_eq!(loose.gaps(), [Gap::NotLocked("a>1".into())]);
 }
 
 #[test]
 fn data_is_sorted_and_named_once() {
-    let one = Fingerprint::builder()
-        .data("b", "x:2")
-        .data("a", "x:9")
-        .data("b", "x:1");
-    let two = Fingerprint::builder()
-        .data("b", "x:1")
-        .data("b", "x:2")
-        .data("a", "x:9");
+    let one = Fingerprint::builder().data("b", "x:2").data("a", "x:9").data("b", "x:1");
+    let two = Fingerprint::builder().data("b", "x:1").data("b", "x:2").data("a", "x:9");
     let again = two.clone().data("a", "x:9").build();
     assert_eq!(one.build().declared_key(), two.build().declared_key());
     assert_eq!(
@@ -134,10 +119,7 @@ fn data_is_sorted_and_named_once() {
 
 #[test]
 fn a_stored_fingerprint_is_read_back_and_checked() {
-    let run = vector_run()
-        .env(vector_environment())
-        .hw(Hardware::default())
-        .build();
+    let run = vector_run().env(vector_environment()).hw(Hardware::default()).build();
     let json = serde_json::to_string(&run).unwrap();
     assert!(json.contains(V4));
     assert_eq!(serde_json::from_str::<Fingerprint>(&json).unwrap(), run);
@@ -159,20 +141,12 @@ fn a_changed_step_changes_its_descendants_only() {
     let graph = |train: &str, swapped: bool| {
         let mut graph = Graph::new();
         let data = [StepInput::Data("b3:22".into())];
-        let names = if swapped {
-            ["side", "prepare"]
-        } else {
-            ["prepare", "side"]
-        };
+        let names = if swapped { ["side", "prepare"] } else { ["prepare", "side"] };
         for name in names {
             graph.add(name, "b3:11", &none, &data).unwrap();
         }
-        graph
-            .add("train", train, &none, &[StepInput::Step("prepare".into())])
-            .unwrap();
-        graph
-            .add("judge", "b3:44", &none, &[StepInput::Step("train".into())])
-            .unwrap();
+        graph.add("train", train, &none, &[StepInput::Step("prepare".into())]).unwrap();
+        graph.add("judge", "b3:44", &none, &[StepInput::Step("train".into())]).unwrap();
         graph
     };
     let (old, new) = (graph("b3:33", false), graph("b3:34", true));
@@ -182,18 +156,9 @@ fn a_changed_step_changes_its_descendants_only() {
     for name in ["train", "judge"] {
         assert_ne!(old.key(name), new.key(name));
     }
-    assert_eq!(
-        Value::from(&old),
-        Value::from(&graph("b3:33", true)),
-        "order of adding"
-    );
-    let Some(Value::List(steps)) = Value::from(&old).get("steps").cloned() else {
-        panic!()
-    };
-    let names: Vec<&str> = steps
-        .iter()
-        .filter_map(|it| it.get("name")?.as_text())
-        .collect();
+    assert_eq!(Value::from(&old), Value::from(&graph("b3:33", true)), "order of adding");
+    let Some(Value::List(steps)) = Value::from(&old).get("steps").cloned() else { panic!() };
+    let names: Vec<&str> = steps.iter().filter_map(|it| it.get("name")?.as_text()).collect();
     assert_eq!(names, ["prepare", "side", "train", "judge"]);
 }
 
@@ -201,16 +166,8 @@ fn a_changed_step_changes_its_descendants_only() {
 fn a_graph_refuses_unknown_inputs_and_second_names() {
     let none = Value::Null;
     let mut graph = Graph::new();
-    assert!(
-        graph
-            .add("b", "f", &none, &[StepInput::Step("a".into())])
-            .is_err()
-    );
-    assert!(
-        graph
-            .add("b", "f", &none, &[StepInput::Data("step:a".into())])
-            .is_err()
-    );
+    assert!(graph.add("b", "f", &none, &[StepInput::Step("a".into())]).is_err());
+    assert!(graph.add("b", "f", &none, &[StepInput::Data("step:a".into())]).is_err());
     graph.add("a", "f", &none, &[]).unwrap();
     assert!(graph.add("a", "f", &none, &[]).is_err());
 }

@@ -22,26 +22,10 @@ fn write(root: &Path, path: &str, content: &str) {
 
 fn git(root: &Path, args: &[&str]) {
     let mut command = Command::new("git");
-    command.args([
-        "-c",
-        "user.name=a",
-        "-c",
-        "user.email=a@b",
-        "-c",
-        "commit.gpgsign=false",
-    ]);
-    command.args([
-        "-c",
-        "protocol.file.allow=always",
-        "-c",
-        "init.defaultBranch=main",
-    ]);
+    command.args(["-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false"]);
+    command.args(["-c", "protocol.file.allow=always", "-c", "init.defaultBranch=main"]);
     let output = command.args(args).current_dir(root).output().unwrap();
-    assert!(
-        output.status.success(),
-        "{args:?}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
 fn repository() -> TempDir {
@@ -61,10 +45,7 @@ fn entries_are_sorted_by_bytes_and_unique() {
     let entry = |path: &str| TreeEntry::new(path, Mode::File, content);
     let tree = Tree::new(["b", "a/b", "a-b", "B"].map(entry)).unwrap();
     assert_eq!(paths(&tree), ["B", "a-b", "a/b", "b"]);
-    assert_eq!(
-        tree.notices(),
-        [Notice::SameWhenCaseIsIgnored("B".into(), "b".into())]
-    );
+    assert_eq!(tree.notices(), [Notice::SameWhenCaseIsIgnored("B".into(), "b".into())]);
     assert!(Tree::new(["a", "a"].map(entry)).is_err());
     assert!(Tree::new([entry("")]).is_err());
 }
@@ -101,13 +82,7 @@ fn mode_content_and_path_each_change_the_digest() {
 #[test]
 fn a_plain_folder_is_read_without_git_and_target() {
     let folder = tempfile::tempdir().unwrap();
-    for path in [
-        "src/lib.rs",
-        "target/debug/x",
-        ".git/config",
-        "data/target/y",
-        ".hidden",
-    ] {
+    for path in ["src/lib.rs", "target/debug/x", ".git/config", "data/target/y", ".hidden"] {
         write(folder.path(), path, path);
     }
     let tree = Tree::read_folder(folder.path()).unwrap();
@@ -122,11 +97,7 @@ fn large_files_pointers_and_notebooks() {
     let folder = tempfile::tempdir().unwrap();
     let large = "x".repeat(100_000);
     write(folder.path(), "large", &large);
-    write(
-        folder.path(),
-        "w.bin",
-        "version https://git-lfs.github.com/spec/v1\noid sha256:00\n",
-    );
+    write(folder.path(), "w.bin", "version https://git-lfs.github.com/spec/v1\noid sha256:00\n");
     write(
         folder.path(),
         "a.ipynb",
@@ -134,10 +105,7 @@ fn large_files_pointers_and_notebooks() {
     );
     write(folder.path(), "b.ipynb", "{");
     let tree = Tree::read(folder.path()).unwrap();
-    assert_eq!(
-        tree.entries()[0].content,
-        Digest::of(br#"["l",[["s","a"]]]"#)
-    );
+    assert_eq!(tree.entries()[0].content, Digest::of(br#"["l",[["s","a"]]]"#));
     assert_eq!(tree.entries()[1].content, Digest::of(b"{"));
     assert_eq!(tree.entries()[2].content, Digest::of(large.as_bytes()));
     let mut notices: Vec<String> = tree.notices().iter().map(ToString::to_string).collect();
@@ -163,10 +131,7 @@ fn a_work_tree_has_tracked_and_new_files_but_no_ignored_or_deleted_ones() {
     assert_eq!(paths(&dirty), [".gitignore", "new file.rs", "src/main.rs"]);
     assert_eq!(clean.changed_paths(&dirty), ["gone.rs", "new file.rs"]);
     assert_eq!(paths(&Tree::read(&root.join("src")).unwrap()), ["main.rs"]);
-    assert_eq!(
-        paths(&Tree::read(&root.join("ignored")).unwrap()),
-        ["big.bin"]
-    );
+    assert_eq!(paths(&Tree::read(&root.join("ignored")).unwrap()), ["big.bin"]);
 }
 
 #[test]
@@ -174,16 +139,10 @@ fn committing_changes_the_provenance_and_not_the_digest() {
     let folder = repository();
     let root = folder.path();
     write(root, "new.rs", "x");
-    let (before, dirty) = (
-        Tree::read(root).unwrap(),
-        read_provenance(root).unwrap().unwrap(),
-    );
+    let (before, dirty) = (Tree::read(root).unwrap(), read_provenance(root).unwrap().unwrap());
     git(root, &["add", "."]);
     git(root, &["commit", "-q", "-m", "second"]);
-    let (after, clean) = (
-        Tree::read(root).unwrap(),
-        read_provenance(root).unwrap().unwrap(),
-    );
+    let (after, clean) = (Tree::read(root).unwrap(), read_provenance(root).unwrap().unwrap());
     assert_eq!(before.digest(), after.digest());
     assert!(dirty.dirty && !clean.dirty);
     assert_ne!(dirty.commit, clean.commit);
@@ -208,14 +167,8 @@ fn a_work_tree_that_git_refuses_is_an_error_and_not_another_digest() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), ".git/HEAD", "nonsense");
     write(folder.path(), "a", "a");
-    assert_eq!(
-        Tree::read(folder.path()).unwrap_err().kind(),
-        ErrorKind::Failed
-    );
-    assert_eq!(
-        read_provenance(folder.path()).unwrap_err().kind(),
-        ErrorKind::Failed
-    );
+    assert_eq!(Tree::read(folder.path()).unwrap_err().kind(), ErrorKind::Failed);
+    assert_eq!(read_provenance(folder.path()).unwrap_err().kind(), ErrorKind::Failed);
 }
 
 #[test]
@@ -224,11 +177,7 @@ fn a_submodule_has_a_tree_of_its_own() {
     let url = inner.path().to_str().unwrap();
     git(outer.path(), &["submodule", "--quiet", "add", url, "sub"]);
     let tree = Tree::read(outer.path()).unwrap();
-    let sub = tree
-        .entries()
-        .iter()
-        .find(|entry| entry.path == b"sub")
-        .unwrap();
+    let sub = tree.entries().iter().find(|entry| entry.path == b"sub").unwrap();
     assert_eq!(sub.mode, Mode::Submodule);
     let inside = Tree::read(inner.path()).unwrap().digest();
     assert_eq!(sub.content.as_bytes(), inside.as_bytes());
@@ -253,17 +202,8 @@ fn links_executables_and_paths_of_any_bytes() {
     fs::set_permissions(root.join("run.sh"), fs::Permissions::from_mode(0o755)).unwrap();
     fs::write(root.join(std::ffi::OsStr::from_bytes(b"\xff\xfe\n")), "x").unwrap();
     let tree = Tree::read_git(root).unwrap();
-    assert_eq!(
-        tree,
-        Tree::read_folder(root).unwrap(),
-        "git and folder agree"
-    );
-    let find = |path: &[u8]| {
-        tree.entries()
-            .iter()
-            .find(|entry| entry.path == path)
-            .unwrap()
-    };
+    assert_eq!(tree, Tree::read_folder(root).unwrap(), "git and folder agree");
+    let find = |path: &[u8]| tree.entries().iter().find(|entry| entry.path == path).unwrap();
     assert_eq!(find(b"link").mode, Mode::Link);
     assert_eq!(find(b"link").content, Digest::of(b"nowhere/at all"));
     assert_eq!(find(b"folder-link").content, Digest::of(b"src"));

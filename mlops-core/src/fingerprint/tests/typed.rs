@@ -17,17 +17,11 @@ fn each_type_has_its_own_canonical_form() {
         (true.into(), r#"["b","1"]"#),
         (false.into(), r#"["b","0"]"#),
         (i64::MAX.into(), r#"["i","9223372036854775807"]"#),
-        (
-            i128::MIN.into(),
-            r#"["i","-170141183460469231731687303715884105728"]"#,
-        ),
+        (i128::MIN.into(), r#"["i","-170141183460469231731687303715884105728"]"#),
         (0.001.into(), r#"["f","3f50624dd2f1a9fc"]"#),
         ("é\n".into(), r#"["s","é\n"]"#),
         (Value::from(vec![1, 2]), r#"["l",[["i","1"],["i","2"]]]"#),
-        (
-            Value::map([("b", 1), ("a", 2)]),
-            r#"["m",{"a":["i","2"],"b":["i","1"]}]"#,
-        ),
+        (Value::map([("b", 1), ("a", 2)]), r#"["m",{"a":["i","2"],"b":["i","1"]}]"#),
         (Value::List(vec![]), r#"["l",[]]"#),
         (Value::Map(BTreeMap::new()), r#"["m",{}]"#),
     ];
@@ -38,13 +32,7 @@ fn each_type_has_its_own_canonical_form() {
 
 #[test]
 fn one_as_integer_float_text_and_boolean_are_four_things() {
-    let ones = [
-        Value::from(1),
-        1.0.into(),
-        "1".into(),
-        true.into(),
-        Value::from(vec![1]),
-    ];
+    let ones = [Value::from(1), 1.0.into(), "1".into(), true.into(), Value::from(vec![1])];
     let forms: BTreeSet<Vec<u8>> = ones.iter().map(Value::canonical).collect();
     assert_eq!(forms.len(), ones.len());
 }
@@ -62,10 +50,7 @@ fn zero_keeps_its_sign_and_every_nan_is_one() {
 #[test]
 fn keys_are_sorted_by_utf_16_and_not_normalised() {
     let map = Value::map([("\u{fb33}", 1), ("\u{1f600}", 2)]);
-    assert_eq!(
-        canonical(map),
-        "[\"m\",{\"\u{1f600}\":[\"i\",\"2\"],\"\u{fb33}\":[\"i\",\"1\"]}]"
-    );
+    assert_eq!(canonical(map), "[\"m\",{\"\u{1f600}\":[\"i\",\"2\"],\"\u{fb33}\":[\"i\",\"1\"]}]");
     assert_ne!(canonical("\u{e9}"), canonical("e\u{301}"));
 }
 
@@ -74,9 +59,7 @@ fn integers_of_any_size_have_one_spelling() {
     let digits = "123456789".repeat(20);
     assert_eq!(digits.parse::<Int>().unwrap().to_string(), digits);
     assert!("-1".parse::<Int>().is_ok() && "0".parse::<Int>().is_ok());
-    for bad in [
-        "", "-", "-0", "00", "007", "+1", "1.0", "1e3", " 1", "0x1", "١", "--1", "-01",
-    ] {
+    for bad in ["", "-", "-0", "00", "007", "+1", "1.0", "1e3", " 1", "0x1", "١", "--1", "-01"] {
         assert!(bad.parse::<Int>().is_err(), "{bad:?}");
     }
 }
@@ -99,9 +82,7 @@ fn what_plain_json_accepts_survives_the_wire_and_deeper_nesting_is_refused() {
         let text = format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
         Value::from_json(serde_json::from_str(&text).unwrap())
     };
-    let run = Fingerprint::builder()
-        .param("deep", nested(48).unwrap())
-        .build();
+    let run = Fingerprint::builder().param("deep", nested(48).unwrap()).build();
     let json = serde_json::to_string(&run).unwrap();
     assert_eq!(serde_json::from_str::<Fingerprint>(&json).unwrap(), run);
     assert!(nested(49).is_err());

@@ -27,11 +27,7 @@ impl Tree {
             return Self::read_folder(root);
         }
         let tree = Self::read_git(root)?;
-        if tree.entries().is_empty() {
-            Self::read_folder(root)
-        } else {
-            Ok(tree)
-        }
+        if tree.entries().is_empty() { Self::read_folder(root) } else { Ok(tree) }
     }
 
     /// Reads the files below `root` that git tracks, or that are new and not ignored, with their
@@ -80,10 +76,7 @@ impl Tree {
 }
 
 fn is_absent(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-    )
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 /// Collects entries below one root.
@@ -95,11 +88,7 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     const fn new(root: &'a Path) -> Self {
-        Self {
-            root,
-            entries: Vec::new(),
-            notices: Vec::new(),
-        }
+        Self { root, entries: Vec::new(), notices: Vec::new() }
     }
 
     fn absolute(&self, path: &[u8]) -> PathBuf {
@@ -120,18 +109,11 @@ impl<'a> Reader<'a> {
         } else if kind.is_dir() {
             (Mode::Submodule, submodule(&absolute)?)
         } else if kind.is_file() {
-            (
-                file_mode(metadata),
-                self.content(&path, &absolute, metadata.len())?,
-            )
+            (file_mode(metadata), self.content(&path, &absolute, metadata.len())?)
         } else {
             return Ok(());
         };
-        self.entries.push(TreeEntry {
-            path,
-            mode,
-            content,
-        });
+        self.entries.push(TreeEntry { path, mode, content });
         Ok(())
     }
 
@@ -142,8 +124,7 @@ impl<'a> Reader<'a> {
             if let Some(code) = notebook::code_of(&bytes) {
                 return Ok(Digest::of(&code));
             }
-            self.notices
-                .push(Notice::UnreadableNotebook(super::shown(path)));
+            self.notices.push(Notice::UnreadableNotebook(super::shown(path)));
         }
         let mut file = File::open(absolute).map_err(failed)?;
         let mut hasher = blake3::Hasher::new();
@@ -151,8 +132,7 @@ impl<'a> Reader<'a> {
             let mut bytes = Vec::new();
             file.read_to_end(&mut bytes).map_err(failed)?;
             if bytes.starts_with(POINTER_MARK) {
-                self.notices
-                    .push(Notice::UnfetchedPointer(super::shown(path)));
+                self.notices.push(Notice::UnfetchedPointer(super::shown(path)));
             }
             hasher.update(&bytes);
         } else {
@@ -171,22 +151,14 @@ impl<'a> Reader<'a> {
 /// The tree of a submodule. One that is not checked out has no `.git` of its own and no files:
 /// asking git there would list the files of the repository around it.
 fn submodule(root: &Path) -> Result<Digest> {
-    let tree = if root.join(".git").exists() {
-        Tree::read_git(root)?
-    } else {
-        Tree::default()
-    };
+    let tree = if root.join(".git").exists() { Tree::read_git(root)? } else { Tree::default() };
     Ok(Digest::from_bytes(*tree.digest().as_bytes()))
 }
 
 #[cfg(unix)]
 fn file_mode(metadata: &Metadata) -> Mode {
     use std::os::unix::fs::PermissionsExt as _;
-    if metadata.permissions().mode() & 0o100 == 0 {
-        Mode::File
-    } else {
-        Mode::Executable
-    }
+    if metadata.permissions().mode() & 0o100 == 0 { Mode::File } else { Mode::Executable }
 }
 
 #[cfg(not(unix))]

@@ -28,13 +28,7 @@ pub fn read_provenance(root: &Path) -> Result<Option<Provenance>> {
     if !has_work_tree(root) {
         return Ok(None);
     }
-    let args = [
-        "status",
-        "--porcelain=v2",
-        "--branch",
-        "-z",
-        "--untracked-files=normal",
-    ];
+    let args = ["status", "--porcelain=v2", "--branch", "-z", "--untracked-files=normal"];
     Ok(run(root, &args)?.map(|status| parse_status(&status)))
 }
 
@@ -42,26 +36,15 @@ pub fn read_provenance(root: &Path) -> Result<Option<Provenance>> {
 pub(super) fn has_work_tree(root: &Path) -> bool {
     // Resolved as git resolves it: a link may lead into a work tree.
     let absolute = std::fs::canonicalize(root).unwrap_or_else(|_| root.to_owned());
-    absolute
-        .ancestors()
-        .any(|folder| folder.join(".git").exists())
+    absolute.ancestors().any(|folder| folder.join(".git").exists())
 }
 
 /// Paths below `root` that are tracked, or new and not ignored; relative, as git spells them.
 pub(super) fn list_files(root: &Path) -> Result<Vec<Vec<u8>>> {
-    let args = [
-        "ls-files",
-        "-z",
-        "--cached",
-        "--others",
-        "--exclude-standard",
-    ];
+    let args = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
     let listing = run(root, &args)?.ok_or_else(|| {
         let message = "git is needed to list a git work tree and is not installed";
-        Error::new(
-            ErrorKind::Failed,
-            format!("{message}: path={}", root.display()),
-        )
+        Error::new(ErrorKind::Failed, format!("{message}: path={}", root.display()))
     })?;
     let mut paths: Vec<Vec<u8>> = split_nul(&listing).map(<[u8]>::to_vec).collect();
     paths.sort();
@@ -71,18 +54,12 @@ pub(super) fn list_files(root: &Path) -> Result<Vec<Vec<u8>>> {
 }
 
 fn split_nul(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
-    bytes
-        .split(|byte| *byte == 0)
-        .filter(|part| !part.is_empty())
+    bytes.split(|byte| *byte == 0).filter(|part| !part.is_empty())
 }
 
 /// Reads `git status --porcelain=v2 --branch -z`.
 fn parse_status(status: &[u8]) -> Provenance {
-    let mut provenance = Provenance {
-        commit: None,
-        branch: None,
-        dirty: false,
-    };
+    let mut provenance = Provenance { commit: None, branch: None, dirty: false };
     for line in split_nul(status) {
         let line = String::from_utf8_lossy(line);
         let known = |text: &str| (!text.starts_with('(')).then(|| text.to_owned());
@@ -101,22 +78,10 @@ fn parse_status(status: &[u8]) -> Provenance {
 fn run(root: &Path, args: &[&str]) -> Result<Option<Vec<u8>>> {
     let mut command = Command::new("git");
     // A repository may name a program as its file monitor; reading a tree must not start one.
-    command
-        .args(["-c", "core.fsmonitor=false"])
-        .args(args)
-        .current_dir(root);
-    command
-        .env("LC_ALL", "C")
-        .env("GIT_OPTIONAL_LOCKS", "0")
-        .stdin(Stdio::null());
+    command.args(["-c", "core.fsmonitor=false"]).args(args).current_dir(root);
+    command.env("LC_ALL", "C").env("GIT_OPTIONAL_LOCKS", "0").stdin(Stdio::null());
     // Set inside a git hook, where they would point at another repository.
-    for variable in [
-        "GIT_DIR",
-        "GIT_WORK_TREE",
-        "GIT_INDEX_FILE",
-        "GIT_COMMON_DIR",
-        "GIT_PREFIX",
-    ] {
+    for variable in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_PREFIX"] {
         command.env_remove(variable);
     }
     match command.output() {
@@ -147,20 +112,9 @@ mod tests {
         let clean = b"# branch.oid 0a1b\0# branch.head main\0# branch.ab +0 -0\0";
         let commit = Some("0a1b".to_owned());
         let branch = Some("main".to_owned());
-        let expected = Provenance {
-            commit,
-            branch,
-            dirty: false,
-        };
+        let expected = Provenance { commit, branch, dirty: false };
         assert_eq!(parse_status(clean), expected);
         let new = b"# branch.oid (initial)\0# branch.head (detached)\0? a b\0";
-        assert_eq!(
-            parse_status(new),
-            Provenance {
-                commit: None,
-                branch: None,
-                dirty: true
-            }
-        );
+        assert_eq!(parse_status(new), Provenance { commit: None, branch: None, dirty: true });
     }
 }

@@ -68,11 +68,7 @@ pub struct TreeEntry {
 impl TreeEntry {
     /// An entry of a path that is UTF-8.
     pub fn new(path: impl Into<Vec<u8>>, mode: Mode, content: Digest) -> Self {
-        Self {
-            path: path.into(),
-            mode,
-            content,
-        }
+        Self { path: path.into(), mode, content }
     }
 
     /// The path for people; bytes that are not UTF-8 show as `\xff`.
@@ -84,11 +80,7 @@ impl TreeEntry {
 
 fn shown(path: &[u8]) -> String {
     let chunk = |chunk: std::str::Utf8Chunk<'_>| {
-        let bad = chunk
-            .invalid()
-            .iter()
-            .map(|byte| format!("\\x{byte:02x}"))
-            .collect::<String>();
+        let bad = chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")).collect::<String>();
         format!("{}{bad}", chunk.valid().escape_debug())
     };
     path.utf8_chunks().map(chunk).collect()
@@ -142,9 +134,7 @@ impl Tree {
         }
         if let Some(pair) = entries.windows(2).find(|pair| pair[0].path == pair[1].path) {
             let path = pair[0].shown_path();
-            return Err(Error::invalid(format!(
-                "tree has a path twice: path={path}"
-            )));
+            return Err(Error::invalid(format!("tree has a path twice: path={path}")));
         }
         let notices = case_clashes(&entries);
         Ok(Self { entries, notices })
@@ -166,12 +156,7 @@ impl Tree {
     #[must_use]
     pub fn digest(&self) -> KeyDigest {
         let mut bytes = Vec::new();
-        for TreeEntry {
-            path,
-            mode,
-            content,
-        } in &self.entries
-        {
+        for TreeEntry { path, mode, content } in &self.entries {
             let head = format!("{} {} {}:", mode.digits(), content.to_hex(), path.len());
             bytes.extend_from_slice(head.as_bytes());
             bytes.extend_from_slice(path);
@@ -184,10 +169,7 @@ impl Tree {
     #[must_use]
     pub fn changed_paths(&self, other: &Self) -> Vec<String> {
         let map = |tree: &Self| {
-            let entries = tree
-                .entries
-                .iter()
-                .map(|e| (e.path.clone(), (e.mode, e.content)));
+            let entries = tree.entries.iter().map(|e| (e.path.clone(), (e.mode, e.content)));
             entries.collect::<BTreeMap<_, _>>()
         };
         let (left, right) = (map(self), map(other));
@@ -214,10 +196,7 @@ fn case_clashes(entries: &[TreeEntry]) -> Vec<Notice> {
             continue;
         };
         if let Some(first) = seen.insert(path.to_lowercase(), &entry.path) {
-            notices.push(Notice::SameWhenCaseIsIgnored(
-                shown(first),
-                entry.shown_path(),
-            ));
+            notices.push(Notice::SameWhenCaseIsIgnored(shown(first), entry.shown_path()));
         }
     }
     notices

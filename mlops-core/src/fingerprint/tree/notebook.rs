@@ -9,12 +9,10 @@ use crate::fingerprint::value::Value;
 pub(super) fn code_of(bytes: &[u8]) -> Option<Vec<u8>> {
     let notebook: Json = serde_json::from_slice(bytes).ok()?;
     let cells = notebook.get("cells")?.as_array()?;
-    let code = cells
-        .iter()
-        .filter(|cell| cell.get("cell_type").and_then(Json::as_str) == Some("code"));
-    let sources: Vec<String> = code
-        .map(|cell| source(cell.get("source")?))
-        .collect::<Option<_>>()?;
+    let code =
+        cells.iter().filter(|cell| cell.get("cell_type").and_then(Json::as_str) == Some("code"));
+    let sources: Vec<String> =
+        code.map(|cell| source(cell.get("source")?)).collect::<Option<_>>()?;
     Some(Value::from(sources).canonical())
 }
 
@@ -49,12 +47,7 @@ mod tests {
 
     #[test]
     fn what_is_no_notebook_is_told_apart() {
-        for bad in [
-            &b"{"[..],
-            b"{}",
-            b"[]",
-            br#"{"cells":[{"cell_type":"code"}]}"#,
-        ] {
+        for bad in [&b"{"[..], b"{}", b"[]", br#"{"cells":[{"cell_type":"code"}]}"#] {
             assert_eq!(code_of(bad), None);
         }
     }

@@ -163,23 +163,12 @@ impl MetricWriter {
             .name("mlops-metrics".into())
             .spawn(move || runtime.block_on(send_all(&*store, &run, &inbox, &nonce)))
             .map_err(unavailable)?;
-        Ok(Self {
-            queue,
-            clock,
-            worker: Some(worker),
-        })
+        Ok(Self { queue, clock, worker: Some(worker) })
     }
 
     /// Queues a value measured now. Blocks no longer than [`WhenFull::Wait`] allows.
     pub fn log(&self, key: &MetricKey, step: i64, value: f64) -> LogOutcome {
-        self.log_point(
-            key,
-            MetricPoint {
-                step,
-                at: self.clock.now(),
-                value,
-            },
-        )
+        self.log_point(key, MetricPoint { step, at: self.clock.now(), value })
     }
 
     /// Queues a point.

@@ -47,13 +47,7 @@ pub(super) struct Taken {
 impl Queue {
     pub(super) fn new(options: WriterOptions) -> Self {
         let (work, space, settled) = Default::default();
-        Self {
-            options,
-            state: Mutex::default(),
-            work,
-            space,
-            settled,
-        }
+        Self { options, state: Mutex::default(), work, space, settled }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -108,10 +102,7 @@ impl Queue {
                     return None;
                 }
                 state.worker_waits = true;
-                state = self
-                    .work
-                    .wait(state)
-                    .unwrap_or_else(PoisonError::into_inner);
+                state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
             } else {
                 let now = Instant::now();
                 let deadline = *due.get_or_insert(now + self.options.linger);
@@ -146,9 +137,8 @@ impl Queue {
                 state.report.reason.get_or_insert_with(|| error.chain());
             }
         }
-        let (done, open) = std::mem::take(&mut state.flushes)
-            .into_iter()
-            .partition(|(at, _)| *at <= upto);
+        let (done, open) =
+            std::mem::take(&mut state.flushes).into_iter().partition(|(at, _)| *at <= upto);
         state.flushes = open;
         drop(state);
         let done: Vec<(u64, oneshot::Sender<()>)> = done;
@@ -180,10 +170,7 @@ impl Queue {
         state.flush_upto = upto;
         self.work.notify_one();
         while state.settled < upto && !state.worker_gone {
-            state = self
-                .settled
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
+            state = self.settled.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }
 

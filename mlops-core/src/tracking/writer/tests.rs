@@ -17,13 +17,9 @@ fn run_in(store: &MemoryTracking) -> RunId {
     let name = ExperimentName::new("writer").unwrap();
     let experiment =
         block_on(store.create_experiment(NewExperiment::new(ids.experiment_id(), name))).unwrap();
-    block_on(store.create_run(NewRun::new(
-        ids.run_id(),
-        experiment.id,
-        Timestamp::default(),
-    )))
-    .unwrap()
-    .id
+    block_on(store.create_run(NewRun::new(ids.run_id(), experiment.id, Timestamp::default())))
+        .unwrap()
+        .id
 }
 
 fn steps(store: &MemoryTracking, run: &RunId, key: &MetricKey) -> Vec<i64> {
@@ -40,14 +36,9 @@ fn start(store: Arc<dyn TrackingStore>, run: &RunId, options: WriterOptions) -> 
 fn order_is_kept_per_key_across_batches_and_threads() {
     let store = Arc::new(MemoryTracking::new(Arc::new(SystemClock)));
     let run = run_in(&store);
-    let writer = start(
-        store.clone(),
-        &run,
-        WriterOptions::default().with_max_batch(7).with_capacity(16),
-    );
-    let keys: Vec<MetricKey> = (0..4)
-        .map(|i| MetricKey::new(format!("m{i}")).unwrap())
-        .collect();
+    let writer =
+        start(store.clone(), &run, WriterOptions::default().with_max_batch(7).with_capacity(16));
+    let keys: Vec<MetricKey> = (0..4).map(|i| MetricKey::new(format!("m{i}")).unwrap()).collect();
     std::thread::scope(|scope| {
         for key in &keys {
             let writer = &writer;
@@ -57,13 +48,7 @@ fn order_is_kept_per_key_across_batches_and_threads() {
         }
     });
     let report = writer.close_blocking();
-    assert_eq!(
-        report,
-        FlushReport {
-            written: 2_000,
-            ..FlushReport::default()
-        }
-    );
+    assert_eq!(report, FlushReport { written: 2_000, ..FlushReport::default() });
     for key in &keys {
         assert_eq!(steps(&store, &run, key), (0..500).collect::<Vec<_>>());
     }
@@ -115,33 +100,19 @@ fn a_full_queue_drops_and_counts_or_waits_within_its_bound() {
     let inner = Arc::new(MemoryTracking::new(Arc::new(SystemClock)));
     let run = run_in(&inner);
     let open = Arc::new(AtomicBool::new(false));
-    let store = Arc::new(Layered::new(
-        inner,
-        Gate {
-            open: Arc::clone(&open),
-            panics: false,
-        },
-    ));
+    let store = Arc::new(Layered::new(inner, Gate { open: Arc::clone(&open), panics: false }));
     let key = MetricKey::new("loss").unwrap();
     for when_full in [WhenFull::Drop, WhenFull::Wait(Duration::from_millis(5))] {
         open.store(false, Ordering::SeqCst);
-        let options = WriterOptions::default()
-            .with_capacity(8)
-            .with_max_batch(1)
-            .with_when_full(when_full);
+        let options =
+            WriterOptions::default().with_capacity(8).with_max_batch(1).with_when_full(when_full);
         let writer = start(store.clone(), &run, options);
         let outcomes: Vec<LogOutcome> = (0..40).map(|step| writer.log(&key, step, 1.0)).collect();
-        let dropped = outcomes
-            .iter()
-            .filter(|o| **o == LogOutcome::Dropped)
-            .count() as u64;
+        let dropped = outcomes.iter().filter(|o| **o == LogOutcome::Dropped).count() as u64;
         assert!(dropped >= 40 - 8 - 8, "{when_full:?} dropped={dropped}");
         open.store(true, Ordering::SeqCst);
         let report = writer.close_blocking();
-        assert_eq!(
-            (report.written + report.dropped, report.dropped),
-            (40, dropped)
-        );
+        assert_eq!((report.written + report.dropped, report.dropped), (40, dropped));
         assert!(report.lossless().is_err());
     }
 }
@@ -149,32 +120,19 @@ fn a_full_queue_drops_and_counts_or_waits_within_its_bound() {
 #[test]
 fn what_the_store_refuses_is_reported_with_its_reason() {
     let store = Arc::new(MemoryTracking::new(Arc::new(SystemClock)));
-    let writer = start(
-        store,
-        &RunId::new("nobody").unwrap(),
-        WriterOptions::default(),
-    );
+    let writer = start(store, &RunId::new("nobody").unwrap(), WriterOptions::default());
     let key = MetricKey::new("loss").unwrap();
     assert_eq!(writer.log(&key, 0, 1.0), LogOutcome::Queued);
     let report = writer.flush_blocking();
     assert_eq!(report.refused, 1);
-    assert!(
-        report
-            .reason
-            .as_deref()
-            .is_some_and(|reason| reason.contains("nobody")),
-        "{report:?}"
-    );
+    assert!(report.reason.as_deref().is_some_and(|reason| reason.contains("nobody")), "{report:?}");
 }
 
 #[test]
 fn a_panicking_store_frees_everyone_and_counts_the_losses() {
     let inner = Arc::new(MemoryTracking::new(Arc::new(SystemClock)));
     let run = run_in(&inner);
-    let gate = Gate {
-        open: Arc::new(AtomicBool::new(true)),
-        panics: true,
-    };
+    let gate = Gate { open: Arc::new(AtomicBool::new(true)), panics: true };
     let store = Arc::new(Layered::new(inner, gate));
     let writer = start(store, &run, WriterOptions::default());
     let key = MetricKey::new("loss").unwrap();

@@ -15,11 +15,7 @@ pub(super) struct Column {
 impl Column {
     /// Bins a column; `max_bins` (2 to 255) does not count the missing bin.
     pub(super) fn new(values: ArrayView1<'_, f32>, max_bins: u8) -> Self {
-        let mut sorted: Vec<f32> = values
-            .iter()
-            .copied()
-            .filter(|value| !value.is_nan())
-            .collect();
+        let mut sorted: Vec<f32> = values.iter().copied().filter(|value| !value.is_nan()).collect();
         sorted.sort_unstable_by(f32::total_cmp);
         let cuts = cuts(&sorted, usize::from(max_bins));
         let missing = cuts.len() as u8 + 1;
@@ -27,10 +23,7 @@ impl Column {
             true => missing,
             false => cuts.partition_point(|cut| cut < value) as u8,
         };
-        Self {
-            bins: values.iter().map(bin).collect(),
-            cuts,
-        }
+        Self { bins: values.iter().map(bin).collect(), cuts }
     }
 
     /// The bin of missing values.
@@ -86,36 +79,21 @@ mod tests {
 
     #[test]
     fn many_values_share_bins_evenly() {
-        let values: Array1<f32> = (0..10_000)
-            .map(|value| (value * 7_919 % 10_000) as f32)
-            .collect();
+        let values: Array1<f32> =
+            (0..10_000).map(|value| (value * 7_919 % 10_000) as f32).collect();
         let column = Column::new(values.view(), 255);
         assert_eq!(column.cuts.len(), 254);
         let mut counts = [0; 256];
-        column
-            .bins
-            .iter()
-            .for_each(|bin| counts[usize::from(*bin)] += 1);
-        assert!(
-            counts[..255].iter().all(|count| (38..=41).contains(count)),
-            "{counts:?}"
-        );
+        column.bins.iter().for_each(|bin| counts[usize::from(*bin)] += 1);
+        assert!(counts[..255].iter().all(|count| (38..=41).contains(count)), "{counts:?}");
     }
 
     #[test]
     fn constant_and_empty_columns_have_no_cut() {
-        assert!(
-            Column::new(Array1::from(vec![2.0; 9]).view(), 255)
-                .cuts
-                .is_empty()
-        );
+        assert!(Column::new(Array1::from(vec![2.0; 9]).view(), 255).cuts.is_empty());
         let column = Column::new(Array1::from(vec![f32::NAN; 3]).view(), 255);
         assert_eq!(column.bins, [1, 1, 1]);
-        assert!(
-            Column::new(Array1::from(vec![]).view(), 255)
-                .bins
-                .is_empty()
-        );
+        assert!(Column::new(Array1::from(vec![]).view(), 255).bins.is_empty());
     }
 
     #[test]

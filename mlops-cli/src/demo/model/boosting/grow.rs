@@ -89,21 +89,9 @@ pub(super) fn grow(
             above: Vec::new(),
         })
         .collect();
-    let mut grower = Grower {
-        columns,
-        slopes,
-        limits,
-        gathered: Vec::new(),
-        order,
-    };
+    let mut grower = Grower { columns, slopes, limits, gathered: Vec::new(), order };
     let total = grower.total();
-    let mut level = vec![Node {
-        at: 0,
-        start: 0,
-        end: grower.order.len(),
-        total,
-        parent: 0,
-    }];
+    let mut level = vec![Node { at: 0, start: 0, end: grower.order.len(), total, parent: 0 }];
     let mut reached = 0;
     tree.fill(0, 0, limits.value(total));
     for depth in 0..u32::from(limits.depth) {
@@ -128,9 +116,7 @@ struct Grower<'a> {
 
 impl Grower<'_> {
     fn total(&self) -> Slope {
-        self.order
-            .iter()
-            .fold([0.0; 2], |sum, row| plus(sum, self.slopes[*row as usize]))
+        self.order.iter().fold([0.0; 2], |sum, row| plus(sum, self.slopes[*row as usize]))
     }
 
     /// Splits the nodes of a level where that pays, and returns the nodes of the next.
@@ -142,8 +128,7 @@ impl Grower<'_> {
         depth: u32,
     ) -> Vec<Node> {
         self.gathered.clear();
-        self.gathered
-            .extend(self.order.iter().map(|row| self.slopes[*row as usize]));
+        self.gathered.extend(self.order.iter().map(|row| self.slopes[*row as usize]));
         let best = self.best_splits(histograms, nodes);
         let mut next = Vec::with_capacity(2 * nodes.len());
         for (slot, (node, best)) in nodes.iter().zip(best).enumerate() {
@@ -152,22 +137,12 @@ impl Grower<'_> {
             let right = [node.total[0] - best.left[0], node.total[1] - best.left[1]];
             let threshold = self.threshold(&best);
             let feature = best.feature as u16;
-            tree.splits[node.at] = Split {
-                threshold,
-                feature,
-                missing_left: best.missing_left,
-            };
+            tree.splits[node.at] = Split { threshold, feature, missing_left: best.missing_left };
             let sides = [(node.start, middle, best.left), (middle, node.end, right)];
             for (side, (start, end, total)) in sides.into_iter().enumerate() {
                 let at = 2 * node.at + 1 + side;
                 tree.fill(at, depth + 1, self.limits.value(total));
-                next.push(Node {
-                    at,
-                    start,
-                    end,
-                    total,
-                    parent: slot,
-                });
+                next.push(Node { at, start, end, total, parent: slot });
             }
         }
         next
@@ -225,21 +200,14 @@ impl Histograms<'_> {
         self.level.clear();
         self.level.resize(bins * nodes.len(), [0.0; 2]);
         if let [root] = nodes {
-            self.column
-                .count_into(&mut self.level, root, order, gathered);
+            self.column.count_into(&mut self.level, root, order, gathered);
             return;
         }
-        for (pair, into) in nodes
-            .chunks_exact(2)
-            .zip(self.level.chunks_exact_mut(2 * bins))
-        {
+        for (pair, into) in nodes.chunks_exact(2).zip(self.level.chunks_exact_mut(2 * bins)) {
             let (left, right) = into.split_at_mut(bins);
             let left_is_smaller = pair[0].end - pair[0].start <= pair[1].end - pair[1].start;
-            let (smaller, counted, rest) = if left_is_smaller {
-                (&pair[0], left, right)
-            } else {
-                (&pair[1], right, left)
-            };
+            let (smaller, counted, rest) =
+                if left_is_smaller { (&pair[0], left, right) } else { (&pair[1], right, left) };
             self.column.count_into(counted, smaller, order, gathered);
             let parent = &self.above[smaller.parent * bins..][..bins];
             for ((rest, counted), parent) in rest.iter_mut().zip(counted).zip(parent) {
@@ -250,11 +218,7 @@ impl Histograms<'_> {
 
     fn best(&self, nodes: &[Node], limits: &Limits) -> Vec<Option<Candidate>> {
         let bins = self.level.chunks_exact(self.column.count());
-        nodes
-            .iter()
-            .zip(bins)
-            .map(|(node, bins)| self.best_of(node, bins, limits))
-            .collect()
+        nodes.iter().zip(bins).map(|(node, bins)| self.best_of(node, bins, limits)).collect()
     }
 
     /// Tries every cut with the missing values on either side, and present against missing.
@@ -266,11 +230,7 @@ impl Histograms<'_> {
         let mut best = None;
         let mut below = [0.0; 2];
         // After the last bin the right side is the missing values alone.
-        let cuts = if any_missing {
-            present.len()
-        } else {
-            present.len() - 1
-        };
+        let cuts = if any_missing { present.len() } else { present.len() - 1 };
         for (bin, slope) in present.iter().enumerate().take(cuts) {
             below = [below[0] + slope[0], below[1] + slope[1]];
             let with_missing = [below[0] + missing[0], below[1] + missing[1]];
@@ -284,16 +244,7 @@ impl Histograms<'_> {
                 }
                 let gain = limits.score(left) + limits.score(right) - whole;
                 let feature = self.feature;
-                keep_better(
-                    &mut best,
-                    Some(Candidate {
-                        gain,
-                        feature,
-                        bin,
-                        missing_left,
-                        left,
-                    }),
-                );
+                keep_better(&mut best, Some(Candidate { gain, feature, bin, missing_left, left }));
             }
         }
         best.filter(|best| best.gain > MIN_GAIN)

@@ -77,32 +77,15 @@ impl BoostingConfig {
         let depth = (1..=MAX_DEPTH).contains(&self.depth);
         ensure!(depth, "depth is out of range depth={}", self.depth);
         let rate = self.learning_rate;
-        ensure!(
-            share(rate),
-            "learning rate is out of range learning_rate={rate}"
-        );
+        ensure!(share(rate), "learning rate is out of range learning_rate={rate}");
         ensure!(weight(self.l2), "l2 is out of range l2={}", self.l2);
         let child = self.min_child_weight;
-        ensure!(
-            weight(child),
-            "child weight is out of range min_child_weight={child}"
-        );
+        ensure!(weight(child), "child weight is out of range min_child_weight={child}");
         ensure!(self.l2 + child > 0.0, "l2 and min_child_weight are both 0");
-        ensure!(
-            share(self.row_share),
-            "share is out of range row_share={}",
-            self.row_share
-        );
+        ensure!(share(self.row_share), "share is out of range row_share={}", self.row_share);
         let columns = self.column_share;
-        ensure!(
-            share(columns),
-            "share is out of range column_share={columns}"
-        );
-        ensure!(
-            self.max_bins >= 2,
-            "too few bins max_bins={}",
-            self.max_bins
-        );
+        ensure!(share(columns), "share is out of range column_share={columns}");
+        ensure!(self.max_bins >= 2, "too few bins max_bins={}", self.max_bins);
         Ok(())
     }
 }
@@ -144,9 +127,8 @@ impl Booster {
         let base = base(features, labels)?;
         let rows = labels.len();
         let mut views: Vec<ArrayView1<'_, f32>> = features.columns().into_iter().collect();
-        let columns = parallel::each(workers, &mut views, |view| {
-            Column::new(*view, config.max_bins)
-        });
+        let columns =
+            parallel::each(workers, &mut views, |view| Column::new(*view, config.max_bins));
         let limits = Limits {
             depth: config.depth,
             l2: config.l2,
@@ -165,21 +147,11 @@ impl Booster {
             let chosen = sample_columns(&mut random, columns.len(), config.column_share);
             let order = sample_rows(&mut random, rows, config.row_share);
             let tree = grow::grow(&columns, &chosen, &slopes, order, &limits);
-            add(
-                workers,
-                std::slice::from_ref(&tree),
-                matrix,
-                columns.len(),
-                &mut margins,
-            );
+            add(workers, std::slice::from_ref(&tree), matrix, columns.len(), &mut margins);
             trees.push(tree);
             on_round(round, take_slopes(workers, &margins, labels, &mut slopes));
         }
-        Ok(Self {
-            width: columns.len(),
-            base,
-            trees,
-        })
+        Ok(Self { width: columns.len(), base, trees })
     }
 
     /// The probability of a yes for each row.
@@ -188,24 +160,12 @@ impl Booster {
     /// A matrix of another width than that of training.
     pub(crate) fn predict(&self, features: &Array2<f32>) -> Result<Vec<f64>> {
         let width = features.ncols();
-        ensure!(
-            width == self.width,
-            "matrix has another width={width} trained={}",
-            self.width
-        );
+        ensure!(width == self.width, "matrix has another width={width} trained={}", self.width);
         let matrix = features.as_standard_layout();
         let matrix = matrix.as_slice().unwrap_or_default();
         let mut margins = vec![f64::from(self.base); features.nrows()];
-        add(
-            parallel::workers(),
-            &self.trees,
-            matrix,
-            width,
-            &mut margins,
-        );
-        margins
-            .iter_mut()
-            .for_each(|margin| *margin = sigmoid(*margin));
+        add(parallel::workers(), &self.trees, matrix, width, &mut margins);
+        margins.iter_mut().for_each(|margin| *margin = sigmoid(*margin));
         Ok(margins)
     }
 
@@ -220,14 +180,8 @@ impl Booster {
     /// The first part that is wrong.
     pub(crate) fn check(&self) -> Result<()> {
         ensure!(self.width > 0, "model has no feature");
-        ensure!(
-            self.base.is_finite(),
-            "base is not finite base={}",
-            self.base
-        );
-        self.trees
-            .iter()
-            .try_for_each(|tree| tree.check(self.width))
+        ensure!(self.base.is_finite(), "base is not finite base={}", self.base);
+        self.trees.iter().try_for_each(|tree| tree.check(self.width))
     }
 }
 
@@ -239,21 +193,11 @@ pub(super) fn sigmoid(margin: f64) -> f64 {
 /// Checks the shape of the training data and returns the log-odds of its labels.
 fn base(features: &Array2<f32>, labels: &[bool]) -> Result<f32> {
     let (rows, width) = features.dim();
-    ensure!(
-        rows == labels.len(),
-        "rows={rows} are not as many as labels={}",
-        labels.len()
-    );
+    ensure!(rows == labels.len(), "rows={rows} are not as many as labels={}", labels.len());
     ensure!(u32::try_from(rows).is_ok(), "too many rows={rows}");
-    ensure!(
-        (1..=usize::from(u16::MAX)).contains(&width),
-        "no or too many features={width}"
-    );
+    ensure!((1..=usize::from(u16::MAX)).contains(&width), "no or too many features={width}");
     let positive = labels.iter().filter(|label| **label).count();
-    ensure!(
-        positive > 0 && positive < rows,
-        "labels are all alike rows={rows} late={positive}"
-    );
+    ensure!(positive > 0 && positive < rows, "labels are all alike rows={rows} late={positive}");
     Ok((positive as f64 / (rows - positive) as f64).ln() as f32)
 }
 
@@ -263,18 +207,13 @@ fn add(workers: usize, trees: &[Tree], matrix: &[f32], width: usize, sums: &mut 
     let rows = matrix.chunks(PIECE * width.max(1));
     let mut pieces: Vec<_> = rows.zip(sums.chunks_mut(PIECE)).collect();
     parallel::each(workers, &mut pieces, |(rows, sums)| {
-        trees
-            .iter()
-            .for_each(|tree| tree.add_values(rows, width, sums));
+        trees.iter().for_each(|tree| tree.add_values(rows, width, sums));
     });
 }
 
 /// Writes the derivatives of the log-loss by the margin, and returns the mean log-loss.
 fn take_slopes(workers: usize, margins: &[f64], labels: &[bool], slopes: &mut [[f32; 2]]) -> f64 {
-    let pieces = margins
-        .chunks(PIECE)
-        .zip(labels.chunks(PIECE))
-        .zip(slopes.chunks_mut(PIECE));
+    let pieces = margins.chunks(PIECE).zip(labels.chunks(PIECE)).zip(slopes.chunks_mut(PIECE));
     let mut pieces: Vec<_> = pieces.collect();
     let losses = parallel::each(workers, &mut pieces, |((margins, labels), slopes)| {
         let mut loss = 0.0;
@@ -283,10 +222,7 @@ fn take_slopes(workers: usize, margins: &[f64], labels: &[bool], slopes: &mut [[
             let sure = 1.0 / (1.0 + small);
             let late = if *margin >= 0.0 { sure } else { small * sure };
             let label = f64::from(u8::from(*label));
-            *slope = [
-                (late - label) as f32,
-                (small * sure * sure).max(MIN_HESSIAN) as f32,
-            ];
+            *slope = [(late - label) as f32, (small * sure * sure).max(MIN_HESSIAN) as f32];
             loss += margin.max(0.0) - margin * label + small.ln_1p();
         }
         loss
@@ -309,9 +245,5 @@ fn sample_columns(random: &mut SplitMix64, count: usize, share: f64) -> Vec<usiz
 /// Ascending; each row comes with the probability `share`.
 fn sample_rows(random: &mut SplitMix64, count: usize, share: f64) -> Vec<u32> {
     let all = 0..count as u32;
-    if share < 1.0 {
-        all.filter(|_| random.unit() < share).collect()
-    } else {
-        all.collect()
-    }
+    if share < 1.0 { all.filter(|_| random.unit() < share).collect() } else { all.collect() }
 }

@@ -28,11 +28,7 @@ impl From<Split> for (u16, f32, bool) {
 
 impl From<(u16, f32, bool)> for Split {
     fn from((feature, threshold, missing_left): (u16, f32, bool)) -> Self {
-        Self {
-            threshold,
-            feature,
-            missing_left,
-        }
+        Self { threshold, feature, missing_left }
     }
 }
 
@@ -58,10 +54,7 @@ impl Tree {
     /// A tree of this depth that answers 0.
     pub(super) fn of_depth(depth: u8) -> Self {
         let leaves = 1_usize << depth;
-        Self {
-            splits: vec![Split::default(); leaves - 1],
-            values: vec![0.0; leaves],
-        }
+        Self { splits: vec![Split::default(); leaves - 1], values: vec![0.0; leaves] }
     }
 
     /// How many questions lead to a value.
@@ -117,16 +110,9 @@ impl Tree {
         let leaves = self.values.len();
         let complete =
             leaves.is_power_of_two() && leaves <= 1 << MAX_DEPTH && self.splits.len() + 1 == leaves;
-        ensure!(
-            complete,
-            "tree is not complete splits={} values={leaves}",
-            self.splits.len()
-        );
+        ensure!(complete, "tree is not complete splits={} values={leaves}", self.splits.len());
         let known = |split: &Split| usize::from(split.feature) < width;
-        ensure!(
-            self.splits.iter().all(known),
-            "tree asks for a feature beyond width={width}"
-        );
+        ensure!(self.splits.iter().all(known), "tree asks for a feature beyond width={width}");
         let finite = self.values.iter().all(|value| value.is_finite());
         ensure!(finite, "tree holds a value that is not finite");
         Ok(())
@@ -138,15 +124,8 @@ mod tests {
     use super::*;
 
     fn stump() -> Tree {
-        let split = Split {
-            feature: 1,
-            threshold: 0.5,
-            missing_left: true,
-        };
-        Tree {
-            splits: vec![split],
-            values: vec![-1.0, 2.0],
-        }
+        let split = Split { feature: 1, threshold: 0.5, missing_left: true };
+        Tree { splits: vec![split], values: vec![-1.0, 2.0] }
     }
 
     #[test]
@@ -162,11 +141,7 @@ mod tests {
     #[test]
     fn filled_branches_answer_alike_and_can_be_cut_off() {
         let mut tree = Tree::of_depth(3);
-        tree.splits[0] = Split {
-            feature: 0,
-            threshold: 0.0,
-            missing_left: false,
-        };
+        tree.splits[0] = Split { feature: 0, threshold: 0.0, missing_left: false };
         tree.fill(1, 1, -1.0);
         tree.fill(2, 1, 1.0);
         let short = tree.clone().shorten(1);

@@ -71,11 +71,7 @@ impl Flights {
     /// its range, rows out of order.
     pub(crate) fn from_batch(batch: &RecordBatch) -> Result<Self> {
         let time = whole::<TimestampMicrosecondType>(batch, "time_hour", &utc_micros())?;
-        let time: Vec<i64> = time
-            .values()
-            .iter()
-            .map(|micros| micros.div_euclid(MICROS))
-            .collect();
+        let time: Vec<i64> = time.values().iter().map(|micros| micros.div_euclid(MICROS)).collect();
         ensure!(time.is_sorted(), "flights are not sorted by time_hour");
         let mut weather: [Vec<f32>; WEATHER.len()] = Default::default();
         for (column, name) in weather.iter_mut().zip(WEATHER) {
@@ -111,46 +107,25 @@ impl Flights {
             ("distance", ints(&self.distance)),
         ];
         for (name, column) in WEATHER.into_iter().zip(&self.weather) {
-            let readings = column
-                .iter()
-                .map(|value| (!value.is_nan()).then_some(*value));
+            let readings = column.iter().map(|value| (!value.is_nan()).then_some(*value));
             columns.push((name, Arc::new(readings.collect::<Float32Array>())));
         }
         columns.push(("late", Arc::new(BooleanArray::from(self.label.clone()))));
-        let columns = columns
-            .into_iter()
-            .map(|(name, column)| (name, column, true));
+        let columns = columns.into_iter().map(|(name, column)| (name, column, true));
         Ok(RecordBatch::try_from_iter_with_nullable(columns)?)
     }
 }
 
 /// Refuses what can't be a Parquet file of a sane size before anything is allocated for it.
 fn check_frame(bytes: &[u8]) -> Result<()> {
-    ensure!(
-        bytes.len() <= MAX_BYTES,
-        "file is too large bytes={}",
-        bytes.len()
-    );
-    ensure!(
-        bytes.len() >= 12,
-        "file is too short for parquet bytes={}",
-        bytes.len()
-    );
-    ensure!(
-        bytes.starts_with(MAGIC),
-        "not a parquet file: it does not begin with PAR1"
-    );
-    ensure!(
-        bytes.ends_with(MAGIC),
-        "parquet file is cut off: it does not end with PAR1"
-    );
+    ensure!(bytes.len() <= MAX_BYTES, "file is too large bytes={}", bytes.len());
+    ensure!(bytes.len() >= 12, "file is too short for parquet bytes={}", bytes.len());
+    ensure!(bytes.starts_with(MAGIC), "not a parquet file: it does not begin with PAR1");
+    ensure!(bytes.ends_with(MAGIC), "parquet file is cut off: it does not end with PAR1");
     let at = bytes.len() - 8;
     let footer: [u8; 4] = bytes[at..at + 4].try_into()?;
     let footer = u32::from_le_bytes(footer) as usize;
-    ensure!(
-        footer <= bytes.len() - 12,
-        "parquet footer is longer than its file footer={footer}"
-    );
+    ensure!(footer <= bytes.len() - 12, "parquet footer is longer than its file footer={footer}");
     Ok(())
 }
 
@@ -158,10 +133,7 @@ fn check_frame(bytes: &[u8]) -> Result<()> {
 fn decode(bytes: &[u8]) -> Result<RecordBatch> {
     let metadata = decode_metadata(bytes)?;
     let rows = metadata.file_metadata().num_rows();
-    ensure!(
-        (0..=MAX_ROWS).contains(&rows),
-        "row count is out of bounds rows={rows}"
-    );
+    ensure!((0..=MAX_ROWS).contains(&rows), "row count is out of bounds rows={rows}");
     let groups = metadata.num_row_groups();
     let builder = ParquetPushDecoderBuilder::try_new_decoder(Arc::new(metadata))?;
     let schema = Arc::clone(builder.schema());
@@ -172,9 +144,7 @@ fn decode(bytes: &[u8]) -> Result<RecordBatch> {
     loop {
         match decoder.try_decode()? {
             DecodeResult::NeedsData(ranges) => {
-                requests = requests
-                    .checked_sub(1)
-                    .context("the decoder asks without end")?;
+                requests = requests.checked_sub(1).context("the decoder asks without end")?;
                 for range in ranges {
                     let part = slice(bytes, range.start, range.end)?;
                     decoder.push_range(range, part.to_vec().into())?;
@@ -188,10 +158,7 @@ fn decode(bytes: &[u8]) -> Result<RecordBatch> {
             DecodeResult::Finished => break,
         }
     }
-    ensure!(
-        total == rows,
-        "fewer rows than the footer says rows={rows} read={total}"
-    );
+    ensure!(total == rows, "fewer rows than the footer says rows={rows} read={total}");
     Ok(concat_batches(&schema, &batches)?)
 }
 
@@ -224,9 +191,7 @@ fn utc_micros() -> DataType {
 }
 
 fn column(batch: &RecordBatch, name: &str, to: &DataType) -> Result<ArrayRef> {
-    let column = batch
-        .column_by_name(name)
-        .with_context(|| format!("no column name={name}"))?;
+    let column = batch.column_by_name(name).with_context(|| format!("no column name={name}"))?;
     cast(column, to).with_context(|| format!("column has another type name={name}"))
 }
 
@@ -239,21 +204,14 @@ fn whole<T: ArrowPrimitiveType>(
     let column = column(batch, name, to)?;
     let typed = column.as_primitive_opt::<T>().cloned();
     let typed = typed.with_context(|| format!("column has another type name={name}"))?;
-    ensure!(
-        typed.null_count() == 0,
-        "column has nulls name={name} nulls={}",
-        typed.null_count()
-    );
+    ensure!(typed.null_count() == 0, "column has nulls name={name} nulls={}", typed.null_count());
     Ok(typed)
 }
 
 fn integers<T: TryFrom<i32>>(batch: &RecordBatch, name: &str, largest: i32) -> Result<Vec<T>> {
     let column = whole::<Int32Type>(batch, name, &DataType::Int32)?;
     let checked = |value: &i32| {
-        let fits = (0..=largest)
-            .contains(value)
-            .then(|| T::try_from(*value).ok())
-            .flatten();
+        let fits = (0..=largest).contains(value).then(|| T::try_from(*value).ok()).flatten();
         fits.with_context(|| format!("value is out of range name={name} value={value}"))
     };
     column.values().iter().map(checked).collect()
@@ -286,9 +244,7 @@ fn reading(batch: &RecordBatch, name: &str) -> Result<Vec<f32>> {
 fn labels(batch: &RecordBatch) -> Result<Vec<Option<bool>>> {
     if batch.column_by_name("late").is_some() {
         let late = column(batch, "late", &DataType::Boolean)?;
-        let late = late
-            .as_boolean_opt()
-            .context("column has another type name=late")?;
+        let late = late.as_boolean_opt().context("column has another type name=late")?;
         return Ok(late.iter().collect());
     }
     if batch.column_by_name("arr_delay").is_none() {
@@ -304,9 +260,7 @@ fn strings(category: &Category) -> ArrayRef {
 }
 
 fn ints<T: Copy + Into<i32>>(values: &[T]) -> ArrayRef {
-    Arc::new(Int32Array::from_iter_values(
-        values.iter().map(|value| (*value).into()),
-    ))
+    Arc::new(Int32Array::from_iter_values(values.iter().map(|value| (*value).into())))
 }
 
 #[cfg(test)]

@@ -22,12 +22,8 @@ fn flights_survive_the_file_and_give_the_same_bytes() {
 #[test]
 fn a_delay_above_fifteen_minutes_is_late() {
     let batch = sample(4).to_batch().unwrap();
-    let delay: ArrayRef = Arc::new(Float32Array::from(vec![
-        Some(15.0),
-        Some(15.5),
-        Some(-3.0),
-        None,
-    ]));
+    let delay: ArrayRef =
+        Arc::new(Float32Array::from(vec![Some(15.0), Some(15.5), Some(-3.0), None]));
     let columns = batch.schema().fields().len() - 1;
     let schema = batch.schema();
     let named = (0..columns)
@@ -40,11 +36,7 @@ fn a_delay_above_fifteen_minutes_is_late() {
 
 #[test]
 fn rows_to_score_need_no_label_and_no_weather() {
-    let batch = sample(6)
-        .to_batch()
-        .unwrap()
-        .project(&[0, 1, 2, 3, 4, 5, 6])
-        .unwrap();
+    let batch = sample(6).to_batch().unwrap().project(&[0, 1, 2, 3, 4, 5, 6]).unwrap();
     let flights = Flights::from_batch(&batch).unwrap();
     assert!(flights.label.iter().all(Option::is_none));
     assert!(flights.weather[0].iter().all(|value| value.is_nan()));
@@ -57,10 +49,7 @@ fn values_outside_their_range_are_refused() {
     let mut flights = sample(5);
     flights.hour[2] = 24;
     let error = Flights::from_batch(&flights.to_batch().unwrap()).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "value is out of range name=hour value=24"
-    );
+    assert_eq!(error.to_string(), "value is out of range name=hour value=24");
     let mut flights = sample(5);
     flights.time.swap(0, 4);
     let error = Flights::from_batch(&flights.to_batch().unwrap()).unwrap_err();
@@ -71,16 +60,10 @@ fn values_outside_their_range_are_refused() {
 fn a_cut_or_foreign_file_is_an_error() {
     let bytes = sample(300).to_parquet().unwrap();
     for keep in [0, 4, 11, 12, bytes.len() / 2, bytes.len() - 1] {
-        assert!(
-            Flights::from_parquet(&bytes[..keep]).is_err(),
-            "kept {keep}"
-        );
+        assert!(Flights::from_parquet(&bytes[..keep]).is_err(), "kept {keep}");
     }
     let error = Flights::from_parquet(b"time_hour,origin\n1,EWR\n").unwrap_err();
-    assert!(
-        error.to_string().contains("does not begin with PAR1"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("does not begin with PAR1"), "{error}");
 }
 
 #[test]
