@@ -63,6 +63,17 @@ fn log_call(c: &mut Criterion) {
             took
         });
     });
+    // Nothing but the send: no clock, no key, nobody at the other end.
+    group.bench_function("floor_empty_channel_send", |b| {
+        b.iter_custom(|count| {
+            let (send, receive) = sync_channel::<f64>(BURST as usize);
+            in_bursts(
+                count,
+                |_| send.send(black_box(0.5)).unwrap(),
+                || assert!(receive.try_iter().count() > 0),
+            )
+        });
+    });
     let runtime = runtime();
     let (bench, runs) = runtime.block_on(Bench::with_runs(1)).unwrap();
     let key = MetricKey::new("loss").unwrap();
@@ -108,6 +119,8 @@ async fn write_all(bench: &Bench, runs: &[RunId], size: usize, batches: u64) {
 }
 
 /// Points that survive a crash, beside a bare synced append and a bare insert into SQLite.
+///
+/// The store's side includes making the batches, as a caller would; the floors write what is there.
 fn durable_points(c: &mut Criterion) {
     let runtime = runtime();
     for (writers, size) in [(1, 1), (1, 100), (1, 1_000), (16, 1), (16, 100), (16, 1_000)] {
@@ -153,7 +166,7 @@ fn durable_points(c: &mut Criterion) {
     }
 }
 
-/// The hundred best of 10,000 runs that match, beside reading a hundred rows by key from bare SQLite.
+/// The hundred best of 10,000 runs that match, beside one scan over the runs in bare SQLite.
 fn search(c: &mut Criterion) {
     let runtime = runtime();
     let (bench, _) = runtime.block_on(Bench::with_runs(10_000)).unwrap();

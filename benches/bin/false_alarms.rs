@@ -10,7 +10,7 @@
 //! ```
 //!
 //! Prints the rate of alarms a column and test, and fails where one exceeds 1.2 alpha by more than
-//! its 99.9 % binomial band.
+//! its 99.9 % binomial band, or was not made.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program talks to its terminal")]
 
@@ -28,6 +28,8 @@ use rand::rngs::Xoshiro256PlusPlus;
 use rand::seq::SliceRandom;
 
 const DEFAULT_FILE: &str = "mlops-cli/data/nyc-flights-2013.parquet";
+/// Columns of the file, without the time.
+const COLUMNS: usize = 14;
 const DAYS: usize = 59;
 const CURRENT_DAYS: usize = 7;
 const DRAWS: u64 = 2_000;
@@ -71,6 +73,9 @@ fn run() -> Result<bool, Failure> {
     let start = Instant::now();
     let rates = measure(&days, draws)?;
     let within = print(&rates);
+    if !is_whole(&rates, draws) {
+        return Err("a column was not tested in every draw, or a test never alarmed".into());
+    }
     println!("{:.1} s", start.elapsed().as_secs_f64());
     Ok(within)
 }
@@ -149,6 +154,15 @@ fn add_draw(rates: &mut Rates, days: &[RecordBatch], draw: u64) -> Result<(), Fa
         }
     }
     Ok(())
+}
+
+/// Whether every column was tested in every draw, and no test is dead: one that never alarms is no
+/// more calibrated than one that always does.
+fn is_whole(rates: &Rates, draws: u64) -> bool {
+    let values: Vec<_> = rates.iter().filter(|((_, kind), _)| kind == "values").collect();
+    values.len() == COLUMNS
+        && values.iter().all(|(_, rate)| rate.tests == draws)
+        && rates.values().all(|rate| rate.alarms[0] > 0)
 }
 
 /// Prints the table; whether every rate is within its band.

@@ -11,10 +11,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
 
+use futures::TryStreamExt as _;
 use mlops_core::artifact::ContentStore as _;
 use mlops_core::id::Digest;
 use mlops_core::journal::Journal;
+use mlops_core::lifecycle;
 use mlops_core::pipeline::{Event, pipeline_runs, run_stream};
+use mlops_core::tracking::{
+    Attribute, Direction, ExperimentRef, Field, Run, RunQuery, TrackingStore as _,
+};
 use mlops_store::LocalStore;
 use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
@@ -35,7 +40,7 @@ fn run() -> Outcome<()> {
     let mut args = std::env::args().skip(1);
     let binary = PathBuf::from(args.next().ok_or("usage: kill_demo BINARY [KILLS] [SEED]")?);
     let kills: u32 = args.next().map_or(Ok(20), |text| text.parse())?;
-    let seed: u64 = args.next().map_or(Ok(std::process::id().into()), |text| text.parse())?;
+    let seed: u64 = args.next().map_or(Ok(1), |text| text.parse())?;
     println!("seed {seed}");
     let mut random = SmallRng::seed_from_u64(seed);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -58,6 +63,13 @@ fn run() -> Outcome<()> {
         if survivor[field] != undisturbed[field] {
             return Err(format!("{field} differ from those of the undisturbed run").into());
         }
+    }
+    let (expected, found) =
+        (runtime.block_on(life(calm.path()))?, runtime.block_on(life(stormy.path()))?);
+    if expected != found {
+        return Err(
+            format!("the first lifecycle took another course: {expected:#?} {found:#?}").into()
+        );
     }
     let steps = runtime.block_on(check(stormy.path()))?;
     println!(
@@ -95,6 +107,24 @@ fn live_for(binary: &Path, folder: &Path, life: Duration) -> Outcome<bool> {
     child.kill()?;
     child.wait()?;
     Ok(true)
+}
+
+/// All that the first lifecycle of a store has recorded, and how its runs ended.
+async fn life(folder: &Path) -> Outcome<(Vec<lifecycle::Event>, Vec<String>)> {
+    let store = LocalStore::open(folder)?.meta();
+    let stream = "lifecycle/demo-1".parse()?;
+    let history = Journal::<lifecycle::Event>::history(&*store, &stream).await?;
+    let name = ExperimentRef::Name("flight-delay-demo-1".parse()?);
+    let experiment = store.get_experiment(&name).await?.id;
+    let name = Field::Attribute(Attribute::Name);
+    let query = RunQuery::default().in_experiment(experiment).order_by(name, Direction::Ascending);
+    let runs: Vec<Run> = store.search_runs(query).try_collect().await?;
+    let run = |run: &Run| {
+        let metrics: Vec<_> =
+            run.metrics.iter().map(|(key, point)| (key, point.step, point.value)).collect();
+        format!("{} {} {:?} {metrics:?} {:?}", run.name, run.status, run.params, run.tags)
+    };
+    Ok((history.into_iter().map(|(_, event)| event).collect(), runs.iter().map(run).collect()))
 }
 
 /// Asks everything of a store that can be asked from outside. Returns how many steps have ended.

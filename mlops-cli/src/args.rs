@@ -49,9 +49,9 @@ pub(crate) enum Command {
     after_help = "Examples:\n  mlops demo\n  mlops demo --fast --json\n  mlops demo --dir /tmp/flights"
 )]
 pub(crate) struct DemoArgs {
-    /// The folder of the store; made when it is not there. An unfinished demo in it is resumed.
-    #[arg(long, default_value = "mlops-demo", value_name = "DIR")]
-    pub(crate) dir: PathBuf,
+    /// The folder of the store (as --store); made when it is not there. An unfinished demo in it is resumed.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
     /// Smaller models and fewer permutations: the same loop in a third of the time.
     #[arg(long)]
     pub(crate) fast: bool,
@@ -255,6 +255,9 @@ pub(crate) struct DriftArgs {
     /// Rows that belong together: a column, or 1d:TIMECOLUMN for blocks of time (s, m, h, d, w).
     #[arg(long, value_name = "COLUMN|1d:TIMECOLUMN")]
     pub(crate) cluster: Option<String>,
+    /// Read the rows again for exact KS and Wasserstein: what two files always get.
+    #[arg(long)]
+    pub(crate) exact: bool,
     /// The rate of false alarms.
     #[arg(long, default_value_t = 0.05)]
     pub(crate) alpha: f64,

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use futures::TryStreamExt as _;
-use mlops_core::Error;
 use mlops_core::id::RunId;
 use mlops_core::tracking::{LifecycleFilter, Run, RunQuery, TrackingStore};
+use mlops_core::{Error, ErrorKind};
 use mlops_store::LocalStore;
 use tracing_subscriber::EnvFilter;
 
@@ -31,10 +31,11 @@ pub(crate) fn open(store: &Path) -> Result<LocalStore> {
 
 /// The run whose id is `text`, or begins with it, or else the newest run of this name.
 pub(crate) async fn find_run(store: &dyn TrackingStore, text: &str) -> Result<Run> {
-    if let Ok(id) = RunId::new(text)
-        && let Ok(run) = store.get_run(&id).await
-    {
-        return Ok(run);
+    if let Ok(id) = RunId::new(text) {
+        match store.get_run(&id).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            found => return Ok(found?),
+        }
     }
     // Newest first, so the first of a name is the newest.
     let all = RunQuery::default().with_lifecycle(LifecycleFilter::Any);

@@ -38,10 +38,9 @@ fn chain(error: &Error) -> String {
     parts.join(": ")
 }
 
-/// Whoever read our output has had enough.
+/// Whoever read our output has had enough. No other pipe of ours reports its end as a plain I/O error.
 fn is_closed_pipe(error: &Error) -> bool {
-    let io = error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>());
-    io.into_iter().any(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
+    error.downcast_ref::<crate::output::Closed>().is_some()
 }
 
 fn code(error: &Error) -> u8 {

@@ -34,7 +34,7 @@ fn run(args: Args) -> anyhow::Result<ExitCode> {
     let store = args.store;
     runtime.block_on(async {
         match args.command {
-            Command::Demo(demo) => demo::run(&demo).await,
+            Command::Demo(demo) => demo::run(&store, &demo).await,
             Command::Experiments(experiments) => cmd::experiments::run(&store, &experiments).await,
             Command::Runs(runs) => cmd::runs::run(&store, runs).await,
             Command::Models(models) => cmd::models::run(&store, models).await,

@@ -7,18 +7,30 @@ use comfy_table::{Table, presets};
 use serde::Serialize;
 use serde_json::Value;
 
+/// Whoever reads our standard output has closed it.
+#[derive(Debug)]
+pub(crate) struct Closed;
+
+impl std::fmt::Display for Closed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("standard output is closed")
+    }
+}
+
+impl std::error::Error for Closed {}
+
 /// Prints one JSON object on standard output.
 pub(crate) fn json(value: &impl Serialize) -> Result<()> {
-    let mut out = std::io::stdout().lock();
-    serde_json::to_writer_pretty(&mut out, value).map_err(std::io::Error::from)?;
-    writeln!(out)?;
-    Ok(())
+    text(&serde_json::to_string_pretty(value)?)
 }
 
 /// Prints text on standard output.
 pub(crate) fn text(text: &str) -> Result<()> {
-    writeln!(std::io::stdout().lock(), "{text}")?;
-    Ok(())
+    let mut out = std::io::stdout().lock();
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Err(Closed.into()),
+        written => Ok(written?),
+    }
 }
 
 /// Says something to the person: on standard error, so that it never mixes with a result.

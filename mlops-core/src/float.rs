@@ -1,7 +1,48 @@
 //! Floats in JSON without loss: numbers where JSON has them, `"nan"`, `"inf"` and `"-inf"` where it has not.
 
 use serde::de::{Error as _, Visitor};
-use serde::{Deserializer, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// A float that is written this way inside of another type.
+#[derive(Serialize, Deserialize)]
+#[serde(transparent)]
+struct Float(#[serde(with = "crate::float")] f64);
+
+/// The same for a float that may be missing.
+pub(crate) mod option {
+    use super::{Deserialize as _, Deserializer, Float, Serialize as _, Serializer};
+
+    pub(crate) fn serialize<S: Serializer>(
+        value: &Option<f64>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        value.map(Float).serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<f64>, D::Error> {
+        Ok(Option::<Float>::deserialize(deserializer)?.map(|float| float.0))
+    }
+}
+
+/// The same for two floats.
+pub(crate) mod pair {
+    use super::{Deserialize as _, Deserializer, Float, Serialize as _, Serializer};
+
+    pub(crate) fn serialize<S: Serializer>(
+        value: &[f64; 2],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        value.map(Float).serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<[f64; 2], D::Error> {
+        Ok(<[Float; 2]>::deserialize(deserializer)?.map(|float| float.0))
+    }
+}
 
 pub(crate) fn serialize<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
     match *value {

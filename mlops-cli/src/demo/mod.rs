@@ -20,6 +20,7 @@ mod timeline;
 mod training;
 mod watch;
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -27,11 +28,11 @@ use anyhow::Result;
 use mlops_core::pipeline::Cancel;
 
 use crate::args::DemoArgs;
-use crate::output;
+use crate::{exit, output};
 use session::Session;
 use summary::Summary;
 
-pub(crate) async fn run(args: &DemoArgs) -> Result<ExitCode> {
+pub(crate) async fn run(store: &Path, args: &DemoArgs) -> Result<ExitCode> {
     let cancel = Cancel::new();
     let stop = cancel.clone();
     let listener = tokio::spawn(async move {
@@ -40,15 +41,17 @@ pub(crate) async fn run(args: &DemoArgs) -> Result<ExitCode> {
             stop.cancel();
         }
     });
-    let outcome = turn(args, &cancel).await;
+    let outcome = turn(args.dir.as_deref().unwrap_or(store), args, &cancel).await;
     listener.abort();
+    // Ends with the abort; what it was waiting for is of no interest any more.
+    listener.await.ok();
     outcome
 }
 
 /// Turns the loop once.
-async fn turn(args: &DemoArgs, cancel: &Cancel) -> Result<ExitCode> {
+async fn turn(folder: &Path, args: &DemoArgs, cancel: &Cancel) -> Result<ExitCode> {
     let began = Instant::now();
-    let mut session = Session::open(&args.dir, args.fast).await?;
+    let mut session = Session::open(folder, args.fast).await?;
     if session.resumed {
         output::say(&format!("{} was not finished: it goes on where it stopped", session.name));
     }
@@ -58,11 +61,12 @@ async fn turn(args: &DemoArgs, cancel: &Cancel) -> Result<ExitCode> {
     phases::reproduce(&mut session, cancel).await?;
     page::write(&mut session, &events).await?;
     let summary = Summary::of(&session, events, began.elapsed().as_secs_f64()).await?;
-    if args.json {
-        output::json(&summary.json(&session))?;
-    } else {
-        output::text(&summary.text(&session))?;
-    }
+    let (ok, object, text) = (session.is_ok(), summary.json(&session), summary.text(&session));
     session.finish().await?;
-    Ok(ExitCode::SUCCESS)
+    if args.json {
+        output::json(&object)?;
+    } else {
+        output::text(&text)?;
+    }
+    Ok(if ok { ExitCode::SUCCESS } else { ExitCode::from(exit::BAD_INPUT) })
 }

@@ -89,7 +89,7 @@ pub(crate) async fn pipeline(
         let plan = training.plan(session)?;
         let again = PipelineRunId::new(format!("{}-again", training.id(session)?))?;
         let again =
-            session.executor(CachePolicy::Use).run(&plan, &again, cancel).await?.into_result()?;
+            session.executor(CachePolicy::Use)?.run(&plan, &again, cancel).await?.into_result()?;
         anyhow::ensure!(
             again.cached() == plan.steps().len(),
             "the same plan ran a step again: {again:?}"
@@ -150,7 +150,7 @@ async fn reproduce_one(
     let original = PipelineRun::load(&*session.store.meta(), plan.name(), &id).await?;
     let again = PipelineRunId::new(format!("{id}-reproduced"))?;
     let again =
-        session.executor(CachePolicy::Off).run(&plan, &again, cancel).await?.into_result()?;
+        session.executor(CachePolicy::Off)?.run(&plan, &again, cancel).await?.into_result()?;
     let values = ["rows", "model", "history", "evaluation"];
     let differing =
         values.into_iter().filter(|value| original.output(value) != again.output(value));

@@ -23,6 +23,7 @@ use mlops_store::LocalStore;
 use serde::{Deserialize, Serialize};
 
 use super::model::flights::Flights;
+use crate::output;
 
 /// A year of real flights (see the licence note in `data/README.md`).
 const FLIGHTS: &[u8] = include_bytes!("../../data/nyc-flights-2013.parquet");
@@ -97,7 +98,15 @@ impl Session {
         }
         for event in past {
             match event {
-                DemoEvent::Started { fast } => self.fast = fast,
+                DemoEvent::Started { fast } if fast != self.fast => {
+                    let kind = if fast { "a fast" } else { "a full" };
+                    output::say(&format!(
+                        "{} was begun as {kind} demo, and goes on as one",
+                        self.name
+                    ));
+                    self.fast = fast;
+                }
+                DemoEvent::Started { .. } => {}
                 DemoEvent::Phase(report) => self.phases.push(report),
                 DemoEvent::Finished => {}
             }
@@ -105,15 +114,24 @@ impl Session {
         Ok(())
     }
 
+    /// Whether every phase so far did its work.
+    pub(crate) fn is_ok(&self) -> bool {
+        self.phases.iter().all(|phase| phase.ok)
+    }
+
     /// Whether a phase was finished before.
     pub(crate) fn is_done(&self, phase: &str) -> bool {
         self.phases.iter().any(|report| report.name == phase)
     }
 
-    /// Records that a phase is finished.
+    /// Records that a phase has done its work.
     pub(crate) async fn done(&mut self, name: &str, began: Instant, summary: String) -> Result<()> {
         let (name, seconds) = (name.to_owned(), began.elapsed().as_secs_f64());
-        let report = PhaseReport { name, ok: true, seconds, summary };
+        self.ended(PhaseReport { name, ok: true, seconds, summary }).await
+    }
+
+    /// Records how a phase has ended.
+    pub(crate) async fn ended(&mut self, report: PhaseReport) -> Result<()> {
         self.journal.renew().await?;
         self.journal.record(&DemoEvent::Phase(report.clone())).await?;
         self.phases.push(report);
@@ -127,11 +145,10 @@ impl Session {
     }
 
     /// An executor over this store.
-    pub(crate) fn executor(&self, cache: CachePolicy) -> Executor {
-        let options = ExecutorOptions::new(self.store.root().join("work"))
-            .with_cache(cache)
-            .with_owner("demo");
-        Executor::new(self.store.content(), self.store.meta(), options)
+    pub(crate) fn executor(&self, cache: CachePolicy) -> Result<Executor> {
+        let options = ExecutorOptions::new(self.store.root().join("work"));
+        let options = options.with_cache(cache).with_owner(owner()?);
+        Ok(Executor::new(self.store.content(), self.store.meta(), options))
     }
 
     /// The lifecycle's journal.

@@ -42,7 +42,7 @@ impl Summary {
     pub(crate) fn json(&self, session: &Session) -> Value {
         json!({
             "schema": "mlops.demo/1",
-            "ok": session.phases.iter().all(|phase| phase.ok),
+            "ok": session.is_ok(),
             "seconds": output::number(self.seconds),
             "store": session.store.root().display().to_string(),
             "lifecycle": session.name,
@@ -52,6 +52,7 @@ impl Summary {
             "pipeline": { "ran": self.ran, "cached": self.cached },
             "alarms": self.events.iter().filter_map(alarm).collect::<Vec<_>>(),
             "retrainings": retrainings(&self.events),
+            "failures": self.events.iter().filter_map(failure).collect::<Vec<_>>(),
             "evaluations": evaluations(&self.events),
             "reviews": self.events.iter().filter_map(review).collect::<Vec<_>>(),
             "kpis": kpi::as_json(&self.kpis),
@@ -99,6 +100,14 @@ fn alarm(event: &Event) -> Option<Value> {
         "value": output::number(*value), "threshold": output::number(*threshold),
         "p_value": output::maybe(*p_value), "clusters": clusters,
     }))
+}
+
+/// A retraining or a review that could not be made.
+fn failure(event: &Event) -> Option<&str> {
+    match event {
+        Event::RetrainingFailed { error } | Event::ReviewFailed { error } => Some(error),
+        _ => None,
+    }
 }
 
 fn retrainings(events: &[Event]) -> Vec<Value> {

@@ -19,6 +19,7 @@ pub(crate) fn line(event: &Event) -> Option<String> {
             )
         }
         Event::RetrainingFailed { error } => format!("            retraining failed: {error}"),
+        Event::ReviewFailed { error } => format!("            review failed: {error}"),
         Event::Promoted { at, from, to, reason } => {
             format!("{}  PROMOTED version {to} over {from}: {reason}", date(*at))
         }

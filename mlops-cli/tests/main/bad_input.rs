@@ -122,7 +122,7 @@ fn no_rows_are_unchecked_and_never_zero() {
 }
 
 #[test]
-fn a_store_that_is_not_there_or_newer_or_no_store_is_refused() {
+fn a_store_that_is_not_there_or_no_store_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let store = folder.path().to_str().unwrap();
     for command in
@@ -143,6 +143,31 @@ fn a_store_that_is_not_there_or_newer_or_no_store_is_refused() {
         assert_eq!(code(&output), 3, "{}", stderr(&output));
         assert!(stderr(&output).contains("mlops.db"), "{}", stderr(&output));
     }
+}
+
+#[test]
+fn a_store_of_a_newer_version_is_refused_with_the_fix() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().to_str().unwrap();
+    let file = folder.path().join("a.csv");
+    std::fs::write(&file, "1").unwrap();
+    assert_eq!(code(&mlops(&["--store", store, "data", "add", "d", file.to_str().unwrap()])), 0);
+    let database = folder.path().join("mlops.db");
+    let mut bytes = std::fs::read(&database).unwrap();
+    // The user version stands big-endian at byte 60 of SQLite's header.
+    bytes[60..64].copy_from_slice(&99_u32.to_be_bytes());
+    std::fs::write(&database, &bytes).unwrap();
+    for args in [&["--store", store, "data"][..], &["demo", "--dir", store]] {
+        let output = mlops(args);
+        assert_eq!(code(&output), 3, "{}", stderr(&output));
+        assert!(
+            stderr(&output).contains("upgrade this program")
+                && stderr(&output).contains("mlops.db"),
+            "{}",
+            stderr(&output)
+        );
+    }
+    assert_eq!(std::fs::read(&database).unwrap(), bytes);
 }
 
 #[test]

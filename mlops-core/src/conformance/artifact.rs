@@ -108,7 +108,9 @@ pub async fn failed_put_keeps_the_old(store: &dyn ArtifactStore) {
 
 #[allow(missing_docs)]
 pub async fn artifacts_are_listed_under_a_prefix(store: &dyn ArtifactStore) {
-    for name in ["runs/1/model", "runs/1/plots/roc", "runs/12/model", "runs/1", "other"] {
+    for name in
+        ["runs/1/model", "runs/1/plots/roc", "runs/12/model", "runs/1", "f.other/x", "other"]
+    {
         ok(store.put(&path(name), name.as_bytes().to_vec().into()).await);
     }
     let list = async |prefix: Option<&str>| {
@@ -117,7 +119,9 @@ pub async fn artifacts_are_listed_under_a_prefix(store: &dyn ArtifactStore) {
         listed.iter().map(|artifact| artifact.path.to_string()).collect::<Vec<_>>()
     };
     assert_eq!(list(Some("runs/1")).await, ["runs/1", "runs/1/model", "runs/1/plots/roc"]);
-    assert_eq!(list(None).await.len(), 5);
+    assert_eq!(list(None).await.len(), 6);
+    assert_eq!(list(Some("f.other")).await, ["f.other/x"]);
+    assert_eq!(list(Some("other")).await, ["other"]);
     assert!(list(Some("nothing")).await.is_empty());
 }
 

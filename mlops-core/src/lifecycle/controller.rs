@@ -143,15 +143,15 @@ impl Lifecycle {
 
     /// Does whatever the policy decides, until there is nothing left to do. Returns what happened.
     ///
-    /// A host that fails to retrain or evaluate ends that retraining; the error is in the journal, and
-    /// the next one may start after the cool-down.
+    /// A host that fails to retrain or evaluate ends that retraining, or that review; the error is in the
+    /// journal, and the next one may start after the cool-down.
     ///
     /// # Errors
     /// Those of the stores; `Conflict` before it has begun.
     pub async fn settle(&mut self, now: Timestamp, host: &dyn Actions) -> Result<Vec<Event>> {
         let before = self.events.len();
         while let Some(action) = self.policy.decide(self.begun()?, now) {
-            self.perform(action, now, host).await?;
+            self.perform(action, host).await?;
         }
         Ok(self.events[before..].to_vec())
     }
@@ -195,21 +195,23 @@ impl Lifecycle {
         Ok(())
     }
 
-    async fn perform(&mut self, action: Action, now: Timestamp, host: &dyn Actions) -> Result<()> {
+    async fn perform(&mut self, action: Action, host: &dyn Actions) -> Result<()> {
         self.journal.renew().await?;
         let event = match action {
             Action::Start(retraining) => Event::RetrainingStarted(retraining),
             Action::Retrain(retraining) => match host.retrain(&retraining).await {
                 Ok(challenger) => {
+                    // Training takes long: whoever was fenced off meanwhile changes no stage.
+                    self.journal.renew().await?;
                     let reason = format!("challenger of retraining {}", retraining.number);
                     self.move_stage(challenger.version, Stage::Staging, &reason).await?;
                     Event::ChallengerTrained(challenger)
                 }
-                Err(error) => failed(error)?,
+                Err(error) => Event::RetrainingFailed { error: own_failure(error)? },
             },
             Action::Evaluate(contest) => match host.evaluate(&contest).await {
                 Ok(evaluation) => Event::Evaluated(evaluation),
-                Err(error) => failed(error)?,
+                Err(error) => Event::RetrainingFailed { error: own_failure(error)? },
             },
             Action::Promote(Contest { at, champion: from, challenger: to }, reason) => {
                 self.replace(from, to, &reason).await?;
@@ -219,9 +221,12 @@ impl Lifecycle {
                 self.move_stage(challenger, Stage::Archived, &reason).await?;
                 Event::Kept { at, champion, challenger, reason }
             }
-            Action::Review(contest) => Event::Reviewed(host.evaluate(&contest).await?),
+            Action::Review(contest) => match host.evaluate(&contest).await {
+                Ok(review) => Event::Reviewed(review),
+                Err(error) => Event::ReviewFailed { error: own_failure(error)? },
+            },
             Action::Confirm(contest, reason) => {
-                Event::Confirmed { at: now, version: contest.champion, reason }
+                Event::Confirmed { at: contest.at, version: contest.champion, reason }
             }
             Action::RollBack(Contest { at, champion: from, challenger: to }, reason) => {
                 self.replace(from, to, &reason).await?;
@@ -271,13 +276,11 @@ impl Lifecycle {
     }
 }
 
-/// A failure of the host's own work ends the retraining; that of a store, or a stop from outside,
-/// ends this process's turn and leaves the retraining open.
-fn failed(error: Error) -> Result<Event> {
+/// The text of a failure of the host's own work, which ends what was tried. That of a store, or a stop
+/// from outside, ends this process's turn and leaves it open.
+fn own_failure(error: Error) -> Result<String> {
     match error.kind() {
-        ErrorKind::Failed | ErrorKind::InvalidInput | ErrorKind::NotFound => {
-            Ok(Event::RetrainingFailed { error: error.chain() })
-        }
+        ErrorKind::Failed | ErrorKind::InvalidInput | ErrorKind::NotFound => Ok(error.chain()),
         _ => Err(error),
     }
 }

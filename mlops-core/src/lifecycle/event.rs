@@ -47,10 +47,13 @@ pub struct Signal {
     /// The test that found it.
     pub statistic: String,
     /// The effect, in the floor's unit.
+    #[serde(with = "crate::float")]
     pub value: f64,
     /// The floor that it passed.
+    #[serde(with = "crate::float")]
     pub threshold: f64,
     /// The probability of such an effect by chance, corrected for the number of tests.
+    #[serde(with = "crate::float::option")]
     pub p_value: Option<f64>,
     /// Units (days, users) that the decision counted, where rows are not independent.
     pub clusters: Option<u64>,
@@ -76,6 +79,7 @@ pub struct Window {
     /// The version that served.
     pub version: VersionNumber,
     /// How good it was on the labels that had arrived; `None` when that can't be said.
+    #[serde(with = "crate::float::option")]
     pub quality: Option<f64>,
     /// How many labels that rests on.
     pub labels: u64,
@@ -123,10 +127,13 @@ pub struct Evaluation {
     /// The metric; larger is better.
     pub metric: String,
     /// The champion's.
+    #[serde(with = "crate::float")]
     pub champion_value: f64,
     /// The challenger's.
+    #[serde(with = "crate::float")]
     pub challenger_value: f64,
     /// Where the difference (challenger less champion) lies, at the evaluation's confidence.
+    #[serde(with = "crate::float::pair")]
     pub interval: [f64; 2],
     /// First label that was used.
     pub labels_from: Timestamp,
@@ -154,6 +161,7 @@ pub enum Event {
         /// The metric that quality is measured by.
         metric: String,
         /// What it was out of time, before use: what has to be kept.
+        #[serde(with = "crate::float")]
         reference: f64,
     },
     /// A stretch was watched.
@@ -195,6 +203,11 @@ pub enum Event {
     },
     /// A promoted version was compared with its predecessor after its probation.
     Reviewed(Evaluation),
+    /// The comparison after the probation could not be made; the probation is over.
+    ReviewFailed {
+        /// Why.
+        error: String,
+    },
     /// The promoted version proved itself; its predecessor is no longer held ready.
     Confirmed {
         /// When, in the data's own time.

@@ -120,6 +120,7 @@ impl State {
             (Phase::Watching, Event::Reviewed(review)) => {
                 self.phase = Phase::Reviewing(review.clone())
             }
+            (Phase::Watching, Event::ReviewFailed { .. }) => self.probation = None,
             (Phase::Reviewing(_), Event::Confirmed { .. }) => {
                 self.probation = None;
                 self.phase = Phase::Watching;

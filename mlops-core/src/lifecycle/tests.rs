@@ -324,3 +324,70 @@ fn events_out_of_order_are_refused() {
     assert_eq!(State::replay([&began, &promoted]).unwrap_err().kind(), ErrorKind::Corrupt);
     assert!(State::replay([&began]).unwrap().is_some());
 }
+
+#[test]
+fn whatever_is_recorded_can_be_read_again() {
+    let contest = Contest { at: day(0), champion: VersionNumber(1), challenger: VersionNumber(2) };
+    for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 0.1] {
+        let (labels_from, labels_to, metric) = (day(0), day(0), "auc".to_owned());
+        let (champion_value, challenger_value, interval) = (value, value, [value, value]);
+        let contest = contest.clone();
+        let judged = Evaluation {
+            contest,
+            metric,
+            champion_value,
+            challenger_value,
+            interval,
+            labels_from,
+            labels_to,
+            rows: 0,
+        };
+        let signal = Signal {
+            value,
+            threshold: value,
+            p_value: Some(value),
+            ..signal(1, "x", SignalKind::Input)
+        };
+        let window = Window { quality: Some(value), ..window(7, 1) };
+        for event in [Event::Evaluated(judged), Event::Raised(signal), Event::Watched(window)] {
+            let text = serde_json::to_string(&event).unwrap();
+            let back: Event = serde_json::from_str(&text).unwrap();
+            assert_eq!(serde_json::to_string(&back).unwrap(), text);
+        }
+    }
+}
+
+/// A host that can train and compare, but not compare with a predecessor.
+#[derive(Debug)]
+struct NoReview(Host);
+
+#[async_trait]
+impl Actions for NoReview {
+    async fn retrain(&self, retraining: &Retraining) -> Result<Challenger> {
+        self.0.retrain(retraining).await
+    }
+
+    async fn evaluate(&self, contest: &Contest) -> Result<Evaluation> {
+        if contest.challenger < contest.champion {
+            return Err(Error::new(ErrorKind::NotFound, "the predecessor's model is gone"));
+        }
+        self.0.evaluate(contest).await
+    }
+}
+
+#[tokio::test]
+async fn a_review_that_cannot_be_made_ends_the_probation_and_the_loop_goes_on() {
+    let host = NoReview(host(&[0.05, 0.05, 0.05]));
+    let mut life = open(memory(), host.0.registry.clone()).await.unwrap();
+    register(&*host.0.registry, 1).await;
+    life.begin(day(0), VersionNumber(1), "auc", 0.7).await.unwrap();
+    for week in 1..=10 {
+        let alarms = vec![signal(week * 7, "temp", SignalKind::Input)];
+        life.watched(window(week * 7, 1), alarms).await.unwrap();
+        life.settle(day(week * 7), &host).await.unwrap();
+    }
+    let failed =
+        |event: &&Event| matches!(event, Event::ReviewFailed { error } if error.contains("gone"));
+    assert_eq!(life.events().iter().filter(failed).count(), 3);
+    assert_eq!(life.state().unwrap().champion, VersionNumber(4));
+}

@@ -143,12 +143,9 @@ impl Job {
         match &self.step.action {
             Action::Command(command) => {
                 let process = command.prepare(context)?;
-                let spawned = |group| {
-                    // Bounded by the channel: a full one only loses the chance to end the group later.
-                    self.events
-                        .try_send(Event::Spawned { step: self.step.name.clone(), group })
-                        .ok();
-                };
+                // Recorded before the command is waited for: a successor can end it.
+                let spawned =
+                    |group| self.tell(Event::Spawned { step: self.step.name.clone(), group });
                 process::run(process, context, spawned, stop).await
             }
             Action::Blocking(run) => {
@@ -219,17 +216,23 @@ impl Job {
     }
 }
 
+/// Waits for the work, or for a reason to stop; either way, and also when it is dropped, work that
+/// has not ended is told to.
 async fn unless_stopped(
     work: impl Future<Output = Result<()>>,
     stop: impl Future<Output = Error>,
     context: &StepContext,
 ) -> Result<()> {
+    struct TellToStop<'a>(&'a Cancel);
+    impl Drop for TellToStop<'_> {
+        fn drop(&mut self) {
+            self.0.cancel();
+        }
+    }
+    let _tell = TellToStop(&context.cancel);
     tokio::select! {
         done = work => done,
-        reason = stop => {
-            context.cancel.cancel();
-            Err(reason)
-        }
+        reason = stop => Err(reason),
     }
 }
 

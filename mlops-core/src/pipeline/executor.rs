@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::attempt::Job;
-use super::cache::{self, CachePolicy, Outputs};
+use super::cache::{self, CachePolicy, Outputs, StepInputs};
 use super::cancel::Cancel;
 use super::history::{Event, PipelineRun, StepReport, StepState, run_stream};
 use super::plan::{Plan, PlanInput};
@@ -18,7 +18,7 @@ use super::process::Group;
 use super::step::Step;
 use crate::artifact::{Blob, Body, ContentStore};
 use crate::error::{Error, ErrorKind, Result};
-use crate::id::{LeaseOwner, PipelineRunId, StepName, ValueName};
+use crate::id::{IdSource as _, LeaseOwner, PipelineRunId, RandomIds, StepName, ValueName};
 use crate::journal::{Journal, JournalStore};
 
 /// Something a run has to tell while it goes on.
@@ -43,8 +43,9 @@ pub struct ExecutorOptions {
     pub max_parallel: usize,
     /// Whether steps may be taken from the cache.
     pub cache: CachePolicy,
-    /// Who runs this: a second executor of another name is kept out of the same run.
-    pub owner: String,
+    /// Who runs this. Another owner is kept out of the same run until the lease ends; the same one may
+    /// take it over at once, and so must be sure that the last holder is gone.
+    pub owner: LeaseOwner,
     /// For how long others are kept out when this executor dies.
     pub lease: Duration,
     observer: Option<Observer>,
@@ -62,11 +63,13 @@ impl fmt::Debug for ExecutorOptions {
 }
 
 impl ExecutorOptions {
-    /// Two steps at once, cached, under this folder.
+    /// Two steps at once, cached, under this folder, by an owner like no other.
     #[must_use]
     pub fn new(work_folder: impl Into<PathBuf>) -> Self {
         let (max_parallel, cache, observer) = (2, CachePolicy::Use, None);
-        let (owner, lease) = ("executor".to_owned(), Duration::from_secs(30));
+        let owner = LeaseOwner::new(format!("executor-{}", RandomIds.next_hex()));
+        let owner = owner.expect("hex digits are a valid owner");
+        let lease = Duration::from_secs(30);
         Self { work_folder: work_folder.into(), max_parallel, cache, owner, lease, observer }
     }
 
@@ -84,10 +87,10 @@ impl ExecutorOptions {
         self
     }
 
-    /// Sets who runs this.
+    /// Sets who runs this: a name that stays the same takes up a dead process's run at once.
     #[must_use]
-    pub fn with_owner(mut self, owner: impl Into<String>) -> Self {
-        self.owner = owner.into();
+    pub fn with_owner(mut self, owner: LeaseOwner) -> Self {
+        self.owner = owner;
         self
     }
 
@@ -137,9 +140,9 @@ impl Executor {
         cancel: &Cancel,
     ) -> Result<PipelineRun> {
         let stream = run_stream(plan.name(), id)?;
-        let owner = LeaseOwner::new(&self.options.owner)?;
+        let owner = &self.options.owner;
         let journal = Arc::clone(&self.journal);
-        let (journal, past) = Journal::open(journal, stream, &owner, self.options.lease).await?;
+        let (journal, past) = Journal::open(journal, stream, owner, self.options.lease).await?;
         let mut run = Running {
             executor: self,
             plan,
@@ -153,8 +156,10 @@ impl Executor {
         };
         run.take_up(past).await?;
         run.finish_all().await?;
+        let resumed = run.resumed;
+        run.journal.close().await?;
         let ok = PipelineRun::load(&*self.journal, plan.name(), id).await?;
-        Ok(PipelineRun { resumed: run.resumed, ..in_plan_order(ok, plan) })
+        Ok(PipelineRun { resumed, ..in_plan_order(ok, plan) })
     }
 
     /// Stores the values that come from outside.
@@ -197,7 +202,7 @@ impl Running<'_> {
     /// Reads what an earlier process did: takes up what it finished, ends what it left running.
     async fn take_up(&mut self, past: Vec<Event>) -> Result<()> {
         let mut left: BTreeMap<StepName, Group> = BTreeMap::new();
-        let mut done: Vec<(StepName, StepReport)> = Vec::new();
+        let mut done: BTreeMap<StepName, StepReport> = BTreeMap::new();
         for event in past {
             match event {
                 Event::Spawned { step, group } => {
@@ -208,22 +213,36 @@ impl Running<'_> {
                 }
                 Event::StepDone { step, report } => {
                     left.remove(&step);
-                    done.push((step, report));
+                    done.insert(step, report);
                 }
                 _ => {}
             }
         }
         left.into_values().for_each(Group::kill_leftover);
-        for (step, report) in done {
-            if report.is_done()
-                && cache::all_there(&*self.executor.content, &report.outputs).await?
-            {
-                self.resumed += usize::from(!self.reports.contains_key(&step));
-                self.settle(step, report);
-            }
-        }
+        self.take_up_steps(&done).await?;
         let steps = self.plan.steps().iter().map(|step| step.name.clone()).collect();
         self.journal.record(&Event::Started { steps }).await
+    }
+
+    /// Takes up the steps that would have the same key now. One whose code, params or inputs have
+    /// changed meanwhile is done anew, and so is all that depends on it.
+    async fn take_up_steps(&mut self, done: &BTreeMap<StepName, StepReport>) -> Result<()> {
+        let plan = self.plan;
+        for step in plan.steps() {
+            let inputs: Option<Outputs> = step
+                .inputs
+                .iter()
+                .map(|name| Some((name.clone(), *self.values.get(name)?)))
+                .collect();
+            let (Some(inputs), Some(report)) = (inputs, done.get(&step.name)) else { continue };
+            let key = StepInputs::of(step, &inputs)?.key();
+            let same = report.is_done() && report.key == Some(key);
+            if same && cache::all_there(&*self.executor.content, &report.outputs).await? {
+                self.resumed += 1;
+                self.settle(step.name.clone(), report.clone());
+            }
+        }
+        Ok(())
     }
 
     fn settle(&mut self, step: StepName, report: StepReport) {
@@ -260,11 +279,13 @@ impl Running<'_> {
             .values()
             .all(|r| r.is_done() || matches!(r.state, StepState::Skipped { .. }));
         self.journal.record(&Event::Finished { ok }).await?;
-        if let Err(error) = tokio::fs::remove_dir_all(self.folder()).await
+        if let Err(error) = tokio::fs::remove_dir_all(self.own_folder()).await
             && error.kind() != std::io::ErrorKind::NotFound
         {
             tracing::warn!(%error, "cannot remove the folder of a pipeline run");
         }
+        // Stays where a dead or a newer executor has a folder beside it.
+        tokio::fs::remove_dir(self.folder()).await.ok();
         Ok(())
     }
 
@@ -342,6 +363,10 @@ impl Running<'_> {
         options.work_folder.join(self.plan.name().as_str()).join(self.id.as_str())
     }
 
+    fn own_folder(&self) -> PathBuf {
+        self.folder().join(self.journal.epoch().0.to_string())
+    }
+
     fn job(&self, step: &Step, events: &mpsc::Sender<Event>) -> Result<Job> {
         let input = |name: &ValueName| {
             let blob = self.values.get(name).copied();
@@ -357,7 +382,7 @@ impl Running<'_> {
             run: self.id.clone(),
             step: step.clone(),
             inputs: step.inputs.iter().map(input).collect::<Result<Outputs>>()?,
-            folder: self.folder().join(self.journal.epoch().0.to_string()).join(step.name.as_str()),
+            folder: self.own_folder().join(step.name.as_str()),
             policy: options.cache,
             cancel: self.cancel.clone(),
             events: events.clone(),

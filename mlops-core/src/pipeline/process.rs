@@ -1,7 +1,7 @@
 //! Runs a command as a process group of its own, and ends the whole group when it has to stop.
 
 use std::os::unix::process::ExitStatusExt as _;
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
@@ -59,22 +59,28 @@ fn is_alive(id: i32) -> bool {
     Pid::from_raw(id).is_some_and(|pid| test_kill_process_group(pid).is_ok())
 }
 
-/// Kills the group when it is dropped, unless everything in it has ended.
-struct Guard(Group);
+/// Kills the group when the step is dropped before its command has ended.
+struct Guard(Option<Group>);
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        signal(self.0.id, Signal::KILL);
+        if let Some(group) = self.0.take() {
+            signal(group.id, Signal::KILL);
+        }
     }
 }
 
-/// Runs the command to its end, or until `stop` comes, which ends its group.
+/// How long output may still come from a group that has been killed.
+const DRAIN: Duration = Duration::from_secs(2);
+
+/// Runs the command to its end, or until `stop` comes, which ends its group. What the command leaves
+/// running behind it is ended with it.
 ///
 /// Its output goes to `log` in the step's folder; the last lines are in the error.
-pub(super) async fn run(
+pub(super) async fn run<F: Future<Output = ()>>(
     mut command: tokio::process::Command,
     context: &StepContext,
-    started: impl FnOnce(Group),
+    started: impl FnOnce(Group) -> F,
     stop: impl Future<Output = Error>,
 ) -> Result<()> {
     command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -83,22 +89,45 @@ pub(super) async fn run(
         Error::new(ErrorKind::Failed, message).with_source(source)
     })?;
     let group = Group::of(child.id().unwrap_or(0));
-    let guard = Guard(group);
-    started(group);
-    let (out, err) = (child.stdout.take(), child.stderr.take());
-    let log = context.folder().join("log");
-    let ended = async {
-        let (tail, status) = tokio::join!(collect(out, err, &log), child.wait());
-        (tail, status)
+    let mut guard = Guard(Some(group));
+    started(group).await;
+    let (out, err, log) = (child.stdout.take(), child.stderr.take(), context.folder().join("log"));
+    let mut tail = Vec::new();
+    let ended = tokio::select! {
+        status = wait(&mut child, group, collect(out, err, &log, &mut tail)) => Ok(status),
+        reason = stop => Err(reason),
     };
-    let (tail, status) = tokio::select! {
-        ended = ended => ended,
-        reason = stop => {
-            end_group(group.id, &mut child).await;
-            drop(guard);
-            return Err(reason);
+    if ended.is_err() {
+        end_group(group.id, &mut child).await;
+    }
+    guard.0 = None;
+    judge(ended?, &tail, context)
+}
+
+/// Waits for the leader while its output is collected; then ends whatever it has left behind.
+async fn wait(
+    child: &mut tokio::process::Child,
+    group: Group,
+    collect: impl Future<Output = ()>,
+) -> std::io::Result<ExitStatus> {
+    let mut collect = std::pin::pin!(collect);
+    let mut collected = false;
+    let status = loop {
+        tokio::select! {
+            () = &mut collect, if !collected => collected = true,
+            status = child.wait() => break status,
         }
     };
+    signal(group.id, Signal::KILL);
+    if !collected {
+        // Its pipes close with the last process that holds them; one that has left the group may
+        // hold them for ever.
+        tokio::time::timeout(DRAIN, collect).await.ok();
+    }
+    status
+}
+
+fn judge(status: std::io::Result<ExitStatus>, tail: &[u8], context: &StepContext) -> Result<()> {
     let status = status.map_err(|source| {
         Error::new(ErrorKind::Failed, "cannot wait for a command").with_source(source)
     })?;
@@ -110,11 +139,9 @@ pub(super) async fn run(
         (None, Some(signal)) => format!("signal={signal}"),
         (None, None) => "exit=unknown".to_owned(),
     };
-    let step = context.step();
-    Err(Error::new(
-        ErrorKind::Failed,
-        format!("a command failed: step={step} {how} output={:?}", tail.trim_end()),
-    ))
+    let (step, output) = (context.step(), String::from_utf8_lossy(tail));
+    let message = format!("a command failed: step={step} {how} output={:?}", output.trim_end());
+    Err(Error::new(ErrorKind::Failed, message))
 }
 
 /// Asks the group to end, kills it when it takes too long, and reaps its leader.
@@ -134,17 +161,15 @@ async fn end_group(id: i32, leader: &mut tokio::process::Child) {
     }
 }
 
-/// Copies both streams into the log and returns the end of what they said.
+/// Copies both streams into the log, and keeps the end of what they said.
 async fn collect(
     out: Option<tokio::process::ChildStdout>,
     err: Option<tokio::process::ChildStderr>,
     log: &std::path::Path,
-) -> String {
-    let (Some(mut out), Some(mut err)) = (out, err) else {
-        return String::new();
-    };
+    tail: &mut Vec<u8>,
+) {
+    let (Some(mut out), Some(mut err)) = (out, err) else { return };
     let mut file = tokio::fs::File::create(log).await.ok();
-    let mut tail: Vec<u8> = Vec::new();
     let (mut from_out, mut from_err) = ([0_u8; 4096], [0_u8; 4096]);
     let (mut out_open, mut err_open) = (true, true);
     while out_open || err_open {
@@ -168,5 +193,4 @@ async fn collect(
         let surplus = tail.len().saturating_sub(TAIL_BYTES);
         tail.drain(..surplus);
     }
-    String::from_utf8_lossy(&tail).into_owned()
 }

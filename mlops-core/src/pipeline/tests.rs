@@ -406,7 +406,7 @@ async fn two_executors_cannot_run_one_run() {
     let pid = bench.folder.path().join("pid");
     let (plan, cancel) = (sleeper(&bench, &pid), Cancel::new());
     let (executor, id) = (bench.executor(), "1".parse().unwrap());
-    let second = bench.executor().with_options(bench.options().with_owner("second"));
+    let second = bench.executor();
     let (first, refused) = tokio::join!(executor.run(&plan, &id, &cancel), async {
         pid_in(&pid).await;
         let refused = second.run(&plan, &id, &Cancel::new()).await;
@@ -452,4 +452,33 @@ async fn a_step_cannot_touch_values_it_does_not_declare() -> Result<()> {
     let error = bench.run(&plan, "1").await.into_result().unwrap_err();
     assert!(error.to_string().contains("name=other declared=mine"), "{error}");
     Ok(())
+}
+
+#[tokio::test]
+async fn a_run_that_is_taken_up_with_another_plan_does_what_changed() {
+    let (bench, count) = (Bench::new(), Arc::default());
+    let off = bench.executor().with_options(bench.options().with_cache(CachePolicy::Off));
+    let id = "1".parse().unwrap();
+    let run = async |plan: &Plan| off.run(plan, &id, &Cancel::new()).await.unwrap();
+    assert_eq!(run(&diamond("x", &count)).await.resumed, 0);
+    assert_eq!(run(&diamond("x", &count)).await.resumed, 4);
+    let other = run(&diamond("y", &count)).await;
+    assert_eq!((other.resumed, bench.text(&other, "end").await), (0, "yabyacd".to_owned()));
+    assert_eq!(count.load(Ordering::SeqCst), 8);
+}
+
+#[tokio::test]
+async fn what_a_command_leaves_running_ends_with_it() {
+    let bench = Bench::new();
+    let pid = bench.folder.path().join("pid");
+    for (number, code) in [0, 3].into_iter().enumerate() {
+        let line = format!("sleep 1000 & echo $! > {}; exit {code}", pid.display());
+        let command = Command::new(bench.folder.path(), ["sh", "-c", &line]).unwrap();
+        let plan =
+            Plan::builder("p").unwrap().step(Step::command("c", command).unwrap()).build().unwrap();
+        let run = bench.run(&plan, &number.to_string()).await;
+        assert_eq!(run.is_ok(), code == 0);
+        gone(pid_in(&pid).await).await;
+        std::fs::remove_file(&pid).unwrap();
+    }
 }

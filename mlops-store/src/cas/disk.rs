@@ -3,12 +3,11 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use mlops_core::artifact::Blob;
 use mlops_core::error::{Error, ErrorKind, Result};
-use mlops_core::id::Digest;
+use mlops_core::id::{Digest, IdSource as _, RandomIds};
 
 /// Age from which a file under `tmp/` can't belong to a running write any more.
 const STALE: Duration = Duration::from_secs(24 * 3600);
@@ -24,11 +23,9 @@ pub(super) struct Temp {
 
 impl Temp {
     pub(super) fn create(folder: &Path) -> Result<Self> {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let path = folder.join(format!("{}-{number}", std::process::id()));
-        // A process with the same id may have died here before; what it left is nobody's.
-        let file = OpenOptions::new().write(true).create(true).truncate(true).open(&path);
+        // Like no other's, also when processes on two machines share the folder.
+        let path = folder.join(RandomIds.next_hex());
+        let file = OpenOptions::new().write(true).create_new(true).open(&path);
         let file = file.map_err(|source| Error::io("create a file", &path, source))?;
         Ok(Self { path, file, published: false })
     }

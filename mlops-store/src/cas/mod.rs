@@ -86,9 +86,11 @@ impl Cas {
             Body::File(path) => temp.copy_from(path)?,
         };
         let place = self.object_path(&blob.digest);
-        // What is there with the right length is what would be written; a read tells if it is not.
-        let there = fs::metadata(&place).is_ok_and(|meta| meta.len() == blob.size);
-        if !there {
+        // What is there is read before it is relied upon: a damaged object is mended by storing it again.
+        if read_verified(&place, &blob.digest).is_ok() {
+            // Whoever wrote it may have died before its name was safe.
+            sync_folder(place.parent().unwrap_or(&self.root))?;
+        } else {
             temp.publish(&place)?;
         }
         Ok(blob)
@@ -131,7 +133,8 @@ impl Cas {
                     paths.push(prefix.to_string());
                 }
                 let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-                let folder = file.with_file_name(format!("d.{}", name.trim_start_matches("f.")));
+                let folder =
+                    file.with_file_name(format!("d.{}", name.strip_prefix("f.").unwrap_or(name)));
                 disk::walk_pointers(&folder, &format!("{prefix}/"), &mut paths)?;
             }
         }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use mlops_core::artifact::{Body, ContentStore};
 use mlops_core::data::{DataVersion, DataVersionStore, Entry, Manifest, NewDataVersion};
 use mlops_core::error::{Error, ErrorKind, Result};
-use mlops_core::id::{ArtifactPath, DataVersionId, DatasetName};
+use mlops_core::id::{ArtifactPath, DataVersionId, DatasetName, IdSource as _, RandomIds};
 
 /// Stores a file, or all files of a folder, and commits them as a version of `dataset`. Its parent is
 /// the newest version so far, unless that has the very same content.
@@ -49,7 +49,7 @@ pub async fn checkout(
         let message = format!("the folder is there already, name a new one: path={}", to.display());
         return Err(Error::new(ErrorKind::AlreadyExists, message));
     }
-    let partial = to.with_added_extension(format!("partial-{}", std::process::id()));
+    let partial = to.with_added_extension(format!("partial-{}", RandomIds.next_hex()));
     let written = write_files(content, &manifest, &partial).await;
     let written = written.and_then(|()| {
         fs::rename(&partial, to).map_err(|source| Error::io("rename a folder", to, source))

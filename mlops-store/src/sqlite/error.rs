@@ -50,9 +50,9 @@ impl Place {
     }
 }
 
-/// Whether a failed commit leaves the disk in an unknown state.
-pub(super) fn is_fatal(error: &rusqlite::Error) -> bool {
-    error.sqlite_error().is_some_and(|error| error.extended_code & 0xff == ffi::SQLITE_IOERR)
+/// Whether a failed commit leaves the disk in an unknown state: what [`meaning`] says of I/O errors.
+pub(super) fn is_fatal(error: &Error) -> bool {
+    (error.kind(), error.retry()) == (ErrorKind::Unavailable, RetryClass::Never)
 }
 
 /// The meaning of an (extended) result code. Where it is ambiguous whether something happened, the
@@ -107,7 +107,10 @@ mod tests {
 
     #[test]
     fn only_io_errors_make_the_state_of_the_disk_unknown() {
-        let failure = |code| rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
+        let failure = |code| {
+            let failure = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
+            Place::new(Path::new("/s/m.db")).error(failure)
+        };
         assert!(is_fatal(&failure(ffi::SQLITE_IOERR_FSYNC)));
         assert!(!is_fatal(&failure(ffi::SQLITE_FULL)));
         assert!(!is_fatal(&failure(ffi::SQLITE_BUSY)));

@@ -14,8 +14,8 @@ const APPLICATION_ID: i32 = 0x6d6c_6f70;
 /// Step `n` leads from version `n` to `n + 1`.
 const STEPS: [&str; 1] = [include_str!("schema/0001.sql")];
 
-/// Runs whatever steps the file still needs, in one transaction.
-pub(super) fn run(connection: &mut Connection, path: &Path) -> Result<()> {
+/// Refuses a file that is not ours or newer than we are, and changes nothing. Returns its version.
+pub(super) fn check(connection: &Connection, path: &Path) -> Result<i32> {
     let place = Place::new(path);
     let (id, found) = place.of(header(connection))?;
     let known = STEPS.len() as i32;
@@ -30,14 +30,20 @@ pub(super) fn run(connection: &mut Connection, path: &Path) -> Result<()> {
         );
         return Err(Error::new(ErrorKind::Unsupported, message));
     }
-    if found == known {
+    Ok(found)
+}
+
+/// Runs whatever steps the file still needs, in one transaction.
+pub(super) fn run(connection: &mut Connection, path: &Path) -> Result<()> {
+    let (place, known) = (Place::new(path), STEPS.len() as i32);
+    if check(connection, path)? == known {
         return Ok(());
     }
     let transaction =
         place.of(connection.transaction_with_behavior(TransactionBehavior::Immediate))?;
-    // Another process may have been faster.
-    let (_, found) = place.of(header(&transaction))?;
-    for step in &STEPS[found.clamp(0, known) as usize..] {
+    // Another process may have been faster, or newer.
+    let found = check(&transaction, path)?;
+    for step in &STEPS[found.max(0) as usize..] {
         place.of(transaction.execute_batch(step))?;
     }
     place.of(transaction.pragma_update(None, "application_id", APPLICATION_ID))?;

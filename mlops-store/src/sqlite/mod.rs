@@ -192,6 +192,8 @@ fn connect(path: &Path, options: &SqliteOptions) -> Result<Connection> {
     let real = real_path(path);
     let connection = place.of(Connection::open_with_flags(real, flags))?;
     place.of(connection.busy_timeout(options.busy_timeout))?;
+    // Before anything is set: a file that is refused stays as it was.
+    migrations::check(&connection, path)?;
     let mode: String =
         place.of(connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)))?;
     if !mode.eq_ignore_ascii_case("wal") {

@@ -1,19 +1,22 @@
 //! A few threads that read, each with a connection of its own.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use rusqlite::Connection;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 use mlops_core::error::{Error, ErrorKind, Result};
 
 use super::error::Place;
 
+/// Pieces of work that may wait.
+const QUEUE: usize = 1024;
+
 type Work = Box<dyn FnOnce(&Connection, &Place) + Send>;
 
-/// The way to the reading threads. Dropping it joins them.
+/// The way to the reading threads. They end once it and all of its handles are gone.
 pub(super) struct Readers {
     handle: Option<Handle>,
     threads: Vec<JoinHandle<()>>,
@@ -25,38 +28,38 @@ pub(super) struct Readers {
 pub(super) struct Handle(mpsc::Sender<Work>);
 
 impl Handle {
-    /// Queues `work` at once; the future waits for its outcome.
+    /// Does `work` on one of the threads.
     pub(super) fn run<T, F>(&self, work: F) -> impl Future<Output = Result<T>> + Send + use<T, F>
     where
         T: Send + 'static,
         F: FnOnce(&Connection, &Place) -> Result<T> + Send + 'static,
     {
-        let (tell, told) = oneshot::channel();
-        let piece: Work = Box::new(move |connection, place| {
-            // Whoever asked may have stopped waiting.
-            tell.send(work(connection, place)).ok();
-        });
-        // A queue without readers drops the piece, and so the sender that `told` waits for.
-        let queued = self.0.send(piece).is_ok();
+        let queue = self.0.clone();
         async move {
+            let (tell, told) = oneshot::channel();
+            let piece: Work = Box::new(move |connection, place| {
+                // Whoever asked may have stopped waiting.
+                tell.send(work(connection, place)).ok();
+            });
             let gone =
                 || Error::new(ErrorKind::Unavailable, "the store's reading threads have ended");
-            if queued { told.await.map_err(|_| gone())? } else { Err(gone()) }
+            queue.send(piece).await.map_err(|_| gone())?;
+            told.await.map_err(|_| gone())?
         }
     }
 }
 
 impl Readers {
     pub(super) fn start(connections: Vec<Connection>, path: PathBuf) -> Result<Self> {
-        let (queue, inbox) = mpsc::channel::<Work>();
+        let (queue, inbox) = mpsc::channel::<Work>(QUEUE);
         let inbox = Arc::new(Mutex::new(inbox));
         let serve = |connection: Connection| {
             let (inbox, place) = (Arc::clone(&inbox), Place::new(&path));
             std::thread::Builder::new().name("mlops-sqlite-read".into()).spawn(move || {
                 loop {
                     // Held only while waiting: whoever gets the next piece lets go before doing it.
-                    let next = inbox.lock().unwrap_or_else(PoisonError::into_inner).recv();
-                    let Ok(work) = next else { return };
+                    let next = inbox.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
+                    let Some(work) = next else { return };
                     work(&connection, &place);
                 }
             })

@@ -139,7 +139,9 @@ fn files_that_are_no_store_are_refused_and_left_alone() {
 
     let other = folder.path().join("other.db");
     Connection::open(&other).unwrap().execute_batch("CREATE TABLE mine (x)").unwrap();
+    let before = std::fs::read(&other).unwrap();
     assert_eq!(refusal(&other).kind(), ErrorKind::Corrupt);
+    assert_eq!(std::fs::read(&other).unwrap(), before);
     let tables: i64 = Connection::open(&other)
         .unwrap()
         .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
@@ -225,4 +227,24 @@ async fn a_stream_may_outlive_its_store() {
     let stream = store.search_runs(RunQuery::default());
     drop(store);
     assert_eq!(stream.try_collect::<Vec<_>>().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_full_disk_fails_everyone_in_the_group_in_the_same_way() {
+    let (_folder, store) = fresh();
+    let run = with_run(&store).await;
+    let limited = store
+        .write(|connection, place| place.of(connection.pragma_update(None, "max_page_count", 1)));
+    limited.await.unwrap();
+    let big = |number: i64| {
+        let mut next = batch(number);
+        let key = mlops_core::id::TagKey::new(format!("t{number}")).unwrap();
+        next.tags = vec![(key, "x".repeat(60_000))];
+        store.log_batch(&run, next)
+    };
+    let outcomes = futures::future::join_all((0..30).map(big)).await;
+    let kinds: Vec<ErrorKind> =
+        outcomes.into_iter().filter_map(Result::err).map(|error| error.kind()).collect();
+    assert!(!kinds.is_empty() && kinds.iter().all(|kind| *kind == ErrorKind::Full), "{kinds:?}");
+    store.check().await.unwrap();
 }

@@ -19,8 +19,8 @@ const QUEUE: usize = 1024;
 
 /// One caller's part of a transaction.
 trait Piece: Send {
-    /// Does it; `false` asks for it to be undone.
-    fn run(&mut self, connection: &Connection, place: &Place) -> bool;
+    /// Does it; an error asks for it to be undone.
+    fn run(&mut self, connection: &Connection, place: &Place) -> Result<()>;
     /// Tells the caller, once it is known how the commit went.
     fn answer(self: Box<Self>, committed: Result<()>);
 }
@@ -35,9 +35,12 @@ impl<T: Send, F> Piece for Call<T, F>
 where
     F: FnOnce(&Connection, &Place) -> Result<T> + Send,
 {
-    fn run(&mut self, connection: &Connection, place: &Place) -> bool {
+    fn run(&mut self, connection: &Connection, place: &Place) -> Result<()> {
         self.outcome = self.work.take().map(|work| work(connection, place));
-        matches!(self.outcome, Some(Ok(_)))
+        match &self.outcome {
+            Some(Err(error)) => Err(copy(error)),
+            _ => Ok(()),
+        }
     }
 
     fn answer(self: Box<Self>, committed: Result<()>) {
@@ -127,39 +130,31 @@ fn serve(
 /// Runs and commits a group, then answers everyone in it. Returns whether the disk failed.
 fn commit_group(connection: &Connection, group: &mut Vec<Box<dyn Piece>>, place: &Place) -> bool {
     let outcome = transaction(connection, group, place);
-    let disk_failed = outcome.as_ref().is_err_and(is_fatal);
     if outcome.is_err() && !connection.is_autocommit() {
         // The error that is reported is the first one; an open transaction would fail the next BEGIN.
         connection.execute_batch("ROLLBACK").ok();
     }
-    let outcome = outcome.map_err(|error| place.error(error));
     for piece in group.drain(..) {
         piece.answer(outcome.as_ref().copied().map_err(copy));
     }
-    disk_failed
+    outcome.is_err_and(|error| is_fatal(&error))
 }
 
-fn transaction(
-    connection: &Connection,
-    group: &mut [Box<dyn Piece>],
-    place: &Place,
-) -> rusqlite::Result<()> {
-    connection.execute_batch("BEGIN IMMEDIATE")?;
-    if let [only] = group {
-        return connection.execute_batch(if only.run(connection, place) {
-            "COMMIT"
-        } else {
-            "ROLLBACK"
-        });
-    }
+fn transaction(connection: &Connection, group: &mut [Box<dyn Piece>], place: &Place) -> Result<()> {
+    let execute = |sql: &str| place.of(place.of(connection.prepare_cached(sql))?.execute([]));
+    place.of(connection.execute_batch("BEGIN IMMEDIATE"))?;
     for piece in group {
-        connection.prepare_cached("SAVEPOINT piece")?.execute([])?;
-        if !piece.run(connection, place) {
-            connection.prepare_cached("ROLLBACK TO piece")?.execute([])?;
+        execute("SAVEPOINT piece")?;
+        if let Err(error) = piece.run(connection, place) {
+            // A full or failing disk ends the whole transaction, and everybody's part in it.
+            if connection.is_autocommit() {
+                return Err(error);
+            }
+            execute("ROLLBACK TO piece")?;
         }
-        connection.prepare_cached("RELEASE piece")?.execute([])?;
+        execute("RELEASE piece")?;
     }
-    connection.execute_batch("COMMIT")
+    place.of(connection.execute_batch("COMMIT"))
 }
 
 /// Errors are not `Clone`; everyone in a group gets one of the same meaning.

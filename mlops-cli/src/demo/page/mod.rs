@@ -18,8 +18,9 @@ const STYLE: &str = "
 body { font: 15px/1.5 system-ui, sans-serif; color: #1c2430; background: #f6f7f9; margin: 0 auto; max-width: 1080px; padding: 24px; }
 section { background: #fff; border: 1px solid #dfe3e8; border-radius: 8px; padding: 8px 20px 16px; margin: 16px 0; }
 h1 { font-size: 24px; } h2 { font-size: 17px; } p, li { max-width: 75ch; }
-pre { overflow-x: auto; font-size: 13px; } table { border-collapse: collapse; width: 100%; font-size: 14px; }
+pre { overflow-x: auto; font-size: 12px; } table { border-collapse: collapse; width: 100%; font-size: 14px; }
 th, td { text-align: left; padding: 5px 10px 5px 0; border-bottom: 1px solid #eceff2; vertical-align: top; }
+td:first-child { white-space: nowrap; }
 .promoted { color: #14713d; font-weight: 600; } .kept { color: #5b6672; }
 ";
 

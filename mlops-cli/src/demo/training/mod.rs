@@ -91,7 +91,7 @@ impl Training {
         let run = self.start_run(session).await?;
         let plan = self.plan(session)?;
         let done =
-            session.executor(CachePolicy::Use).run(&plan, &self.id(session)?, cancel).await?;
+            session.executor(CachePolicy::Use)?.run(&plan, &self.id(session)?, cancel).await?;
         let done = match done.into_result() {
             Ok(done) => done,
             Err(error) => {

@@ -30,8 +30,9 @@ impl Training {
         let model = output_blob(done, "model")?;
         // One batch under a key of its own: a repeat after a crash changes nothing.
         let mut batch = LogBatch::new(IdempotencyKey::new("results")?);
-        for (key, value) in self.params()? {
-            batch = batch.param(ParamKey::new(key)?, value);
+        for (key, value) in self.typed_params()? {
+            let text = value.as_text().map_or_else(|| value.to_string(), str::to_owned);
+            batch = batch.param(ParamKey::new(key)?, text);
         }
         let history: Vec<f64> = read_json(&output(session, done, "history").await?, "history")?;
         let at = session.now();
@@ -68,19 +69,25 @@ impl Training {
         self.keep_files(session, run, done, &fingerprint).await
     }
 
-    fn params(&self) -> Result<Vec<(String, String)>> {
-        let mut params = vec![
-            ("train_from".to_owned(), moment(self.train.from).to_string()),
-            ("train_to".to_owned(), moment(self.train.to).to_string()),
-            ("features".to_owned(), self.config.features.len().to_string()),
-        ];
+    /// The parameters as they were used, each with its type.
+    fn typed_params(&self) -> Result<Vec<(String, Value)>> {
         let (name, settings) = match &self.config.algorithm {
             Algorithm::Boosting(config) => ("boosting", serde_json::to_value(config)?),
             Algorithm::Logistic(config) => ("logistic", serde_json::to_value(config)?),
         };
-        params.push(("algorithm".to_owned(), name.to_owned()));
-        let settings = settings.as_object().context("settings are not an object")?;
-        params.extend(settings.iter().map(|(key, value)| (key.clone(), value.to_string())));
+        let mut params = vec![
+            ("train_from".to_owned(), Value::from(moment(self.train.from).to_string())),
+            ("train_to".to_owned(), Value::from(moment(self.train.to).to_string())),
+            (
+                "features".to_owned(),
+                Value::from_json(serde_json::to_value(&self.config.features)?)?,
+            ),
+            ("algorithm".to_owned(), Value::from(name)),
+        ];
+        let settings = settings.as_object().context("settings are not an object")?.clone();
+        for (key, value) in settings {
+            params.push((key, Value::from_json(value)?));
+        }
         Ok(params)
     }
 
@@ -99,20 +106,20 @@ impl Training {
         let lock = Lock::parse(
             LockKind::Cargo,
             std::path::Path::new("Cargo.lock"),
-            include_bytes!("../../../../Cargo.lock"),
+            include_bytes!(concat!(env!("OUT_DIR"), "/Cargo.lock")),
         )?;
         let environment =
             Environment::default().with_lock(lock).with_toolchain(env!("MLOPS_RUSTC"));
-        let seed = match &self.config.algorithm {
-            Algorithm::Boosting(config) => Some(config.seed),
-            Algorithm::Logistic(_) => Some(0),
-        };
-        let params = self.params()?.into_iter().map(|(key, value)| (key, Value::from(value)));
-        Ok(Fingerprint::builder()
-            .code(code_digest()?)
-            .params(params)
+        let mut builder = Fingerprint::builder().code(code_digest()?);
+        for (name, value) in self.typed_params()? {
+            builder = builder.param(name, value);
+        }
+        // A logistic regression draws nothing, so it has no seed to name.
+        if let Algorithm::Boosting(config) = &self.config.algorithm {
+            builder = builder.seed("training", config.seed);
+        }
+        Ok(builder
             .data("flights", session.data.id.as_str())
-            .seed("training", seed)
             .env(environment)
             .graph(plan.graph()?)
             .build())

@@ -9,15 +9,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
+use indicatif::ProgressBar;
 use mlops_core::id::{Alias, VersionNumber};
 use mlops_core::lifecycle::{Event, Lifecycle, Names, Policy};
 use mlops_core::pipeline::Cancel;
+use mlops_core::time::Timestamp;
+use mlops_core::{Error, ErrorKind};
 
 use super::calendar::{DAY, END, HOUR, MARCH, Span, WEEK, date, moment};
 use super::model::TrainConfig;
-use super::progress;
-use super::session::{Session, owner};
+use super::session::{PhaseReport, Session, owner};
 use super::training::Trained;
+use super::{progress, timeline};
 use host::Host;
 use served::Served;
 use window::{Scores, Window};
@@ -59,12 +62,21 @@ pub(crate) async fn watch(
         let host = Host { session, config, cancel };
         replay(&host, &mut life, version).await?;
         life.end(moment(END)).await?;
-        let summary = summary(life.events());
-        session.done("watch", began, summary).await?;
+        let (ok, summary) = (has_worked(life.events()), summary(life.events()));
+        let (name, seconds) = ("watch".to_owned(), began.elapsed().as_secs_f64());
+        session.ended(PhaseReport { name, ok, seconds, summary }).await?;
     }
     let events = life.events().to_vec();
     life.close().await?;
     Ok(events)
+}
+
+/// Whether every retraining and every review could be made, whatever came of it.
+fn has_worked(events: &[Event]) -> bool {
+    let failed = |event: &Event| {
+        matches!(event, Event::RetrainingFailed { .. } | Event::ReviewFailed { .. })
+    };
+    !events.iter().any(failed)
 }
 
 fn summary(events: &[Event]) -> String {
@@ -91,10 +103,14 @@ async fn replay(host: &Host<'_>, life: &mut Lifecycle, first: VersionNumber) -> 
     let frozen = Served::load(host.session, first).await?;
     let mut served: Option<Arc<Served>> = None;
     let mut scores = Scores::take_up(host.session, life.events()).await?;
+    let watched_to = life.state().and_then(|state| state.watched_to);
+    if let Some(at) = watched_to {
+        // A decision of the last week may still be open; those before it were settled in their time.
+        settle(host, life, at, &bar).await?;
+    }
     for week in weeks() {
-        let state = life.state().context("the lifecycle has not begun")?;
-        let champion = state.champion;
-        if state.watched_to.is_none_or(|to| to < moment(week.to)) {
+        if watched_to.is_none_or(|to| to < moment(week.to)) {
+            let champion = life.state().context("the lifecycle has not begun")?.champion;
             let current = match served.take().filter(|served| served.version == champion) {
                 Some(same) => same,
                 None => Arc::new(Served::load(host.session, champion).await?),
@@ -103,18 +119,26 @@ async fn replay(host: &Host<'_>, life: &mut Lifecycle, first: VersionNumber) -> 
             bar.set_message(format!("watch {}, version {champion}", date(window.to)));
             life.watched(window, alarms).await?;
             served = Some(current);
-        }
-        // Also for a week that was watched before: a decision may still be open.
-        for event in life.settle(moment(week.to), host).await? {
-            tell(&bar, &event);
+            settle(host, life, moment(week.to), &bar).await?;
         }
         bar.inc(1);
-        anyhow::ensure!(
-            !host.cancel.is_cancelled(),
-            mlops_core::Error::new(mlops_core::ErrorKind::Cancelled, "stopped")
-        );
+        anyhow::ensure!(!host.cancel.is_cancelled(), Error::new(ErrorKind::Cancelled, "stopped"));
     }
     bar.finish_and_clear();
+    Ok(())
+}
+
+async fn settle(
+    host: &Host<'_>,
+    life: &mut Lifecycle,
+    at: Timestamp,
+    bar: &ProgressBar,
+) -> Result<()> {
+    for event in life.settle(at, host).await? {
+        if let Some(line) = timeline::line(&event) {
+            bar.println(line);
+        }
+    }
     Ok(())
 }
 
@@ -136,10 +160,4 @@ fn observe(
         hour += HOUR;
     }
     window.close(&session.flights, frozen, scores)
-}
-
-fn tell(bar: &indicatif::ProgressBar, event: &Event) {
-    if let Some(line) = super::timeline::line(event) {
-        bar.println(line);
-    }
 }

@@ -161,7 +161,7 @@ impl MetricWriter {
         let inbox = Arc::clone(&queue);
         let worker = std::thread::Builder::new()
             .name("mlops-metrics".into())
-            .spawn(move || runtime.block_on(send_all(&*store, &run, &inbox, &nonce)))
+            .spawn(move || send_all(&runtime, &*store, &run, &inbox, &nonce))
             .map_err(unavailable)?;
         Ok(Self { queue, clock, worker: Some(worker) })
     }
@@ -233,21 +233,24 @@ impl Drop for MetricWriter {
     }
 }
 
-async fn send_all(store: &dyn TrackingStore, run: &RunId, queue: &Queue, nonce: &str) {
+/// Waits for batches outside of the runtime, so that nothing a store has spawned there is held up
+/// while a batch is on its way.
+fn send_all(
+    runtime: &tokio::runtime::Runtime,
+    store: &dyn TrackingStore,
+    run: &RunId,
+    queue: &Queue,
+    nonce: &str,
+) {
     let _ends = queue.ends_with_worker();
     for number in 0_u64.. {
-        let Some(Taken { points, upto }) = queue.take() else {
-            return;
-        };
+        let Some(Taken { points, upto }) = queue.take() else { return };
         let count = points.len() as u64;
-        let sent = match IdempotencyKey::new(format!("{nonce}-{number}")) {
-            Ok(key) => {
-                let mut batch = LogBatch::new(key);
-                batch.metrics = points;
-                store.log_batch(run, batch).await.map(|_| ())
-            }
-            Err(error) => Err(error),
-        };
+        let sent = IdempotencyKey::new(format!("{nonce}-{number}")).and_then(|key| {
+            let mut batch = LogBatch::new(key);
+            batch.metrics = points;
+            runtime.block_on(store.log_batch(run, batch)).map(|_| ())
+        });
         queue.settle(upto, count, sent);
     }
 }

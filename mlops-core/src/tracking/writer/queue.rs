@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use super::{FlushReport, LogOutcome, WhenFull, WriterOptions};
 use crate::error::Result;
 use crate::id::MetricKey;
-use crate::tracking::MetricPoint;
+use crate::tracking::{MAX_BATCH_ENTRIES, MetricPoint};
 
 /// Points on their way, and how far everything before them is settled.
 #[derive(Debug)]
@@ -50,6 +50,16 @@ impl Queue {
         Self { options, state: Mutex::default(), work, space, settled }
     }
 
+    /// Points at which a batch is sent without waiting for more: none can come to a full queue.
+    fn due_at(&self) -> usize {
+        self.options.max_batch.min(self.options.capacity)
+    }
+
+    /// Points in one batch, at most: what a store accepts, and a few batches' worth of a backlog.
+    fn largest_batch(&self) -> usize {
+        self.options.max_batch.saturating_mul(8).min(MAX_BATCH_ENTRIES)
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         // No code that can panic runs under this lock, so a poisoned state is still whole.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -66,8 +76,8 @@ impl Queue {
         }
         state.points.push((key.clone(), point));
         state.accepted += 1;
-        let wake = state.worker_waits
-            && (state.points.len() == 1 || state.points.len() == self.options.max_batch);
+        let wake =
+            state.worker_waits && (state.points.len() == 1 || state.points.len() == self.due_at());
         drop(state);
         if wake {
             self.work.notify_one();
@@ -96,7 +106,7 @@ impl Queue {
         loop {
             let urgent = state.closed
                 || state.flush_upto > state.settled
-                || state.points.len() >= self.options.max_batch;
+                || state.points.len() >= self.due_at();
             if state.points.is_empty() {
                 if state.closed {
                     return None;
@@ -115,9 +125,12 @@ impl Queue {
             }
             state.worker_waits = false;
         }
-        let room = Vec::with_capacity(self.options.max_batch.min(self.options.capacity));
-        let points = std::mem::replace(&mut state.points, room);
-        let upto = state.accepted;
+        let rest = match self.largest_batch() {
+            most if state.points.len() > most => state.points.split_off(most),
+            _ => Vec::with_capacity(self.due_at()),
+        };
+        let upto = state.accepted - rest.len() as u64;
+        let points = std::mem::replace(&mut state.points, rest);
         let wake = state.producers_wait > 0;
         drop(state);
         if wake {

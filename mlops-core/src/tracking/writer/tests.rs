@@ -155,3 +155,36 @@ fn dropping_the_writer_sends_what_is_queued() {
     drop(writer);
     assert_eq!(steps(&store, &run, &key), [5]);
 }
+
+#[test]
+fn a_backlog_larger_than_a_batch_may_be_is_sent_in_parts() {
+    let inner = Arc::new(MemoryTracking::new(Arc::new(SystemClock)));
+    let run = run_in(&inner);
+    let open = Arc::new(AtomicBool::new(false));
+    let gate = Gate { open: Arc::clone(&open), panics: false };
+    let store = Arc::new(Layered::new(Arc::clone(&inner), gate));
+    let key = MetricKey::new("loss").unwrap();
+    let options = WriterOptions::default().with_capacity(300_000).with_max_batch(200_000);
+    let writer = start(store, &run, options);
+    for step in 0..250_000 {
+        assert_eq!(writer.log(&key, step, 1.0), LogOutcome::Queued);
+    }
+    open.store(true, Ordering::SeqCst);
+    assert_eq!(writer.close_blocking().lossless().unwrap(), 250_000);
+    assert_eq!(steps(&inner, &run, &key), (0..250_000).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_queue_smaller_than_a_batch_is_sent_when_it_is_full() {
+    let store = Arc::new(MemoryTracking::new(Arc::new(SystemClock)));
+    let run = run_in(&store);
+    let key = MetricKey::new("loss").unwrap();
+    let for_ever = Duration::from_secs(3_600);
+    let options =
+        WriterOptions::default().with_capacity(4).with_max_batch(1_000).with_linger(for_ever);
+    let writer = start(store.clone(), &run, options.with_when_full(WhenFull::Wait(for_ever)));
+    for step in 0..20 {
+        assert_eq!(writer.log(&key, step, 1.0), LogOutcome::Queued);
+    }
+    assert_eq!(writer.close_blocking().lossless().unwrap(), 20);
+}
