@@ -140,6 +140,12 @@ impl Error {
         Self::new(ErrorKind::NotFound, format!("{what} not found: name={name}"))
     }
 
+    /// The thing `what` called `name` is deleted, and takes no writes until it is restored.
+    pub fn deleted(what: &str, name: impl fmt::Display) -> Self {
+        let message = format!("{what} is deleted, restore it first: name={name}");
+        Self::new(ErrorKind::Conflict, message)
+    }
+
     /// Keeps the error that caused this one.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {

@@ -14,6 +14,7 @@ use mlops_core::id::{
     StreamName,
 };
 use mlops_core::journal::{Journal, JournalStore};
+use mlops_core::lifecycle::{KpiInputs, Kpis};
 use mlops_core::pipeline::{CachePolicy, Executor, ExecutorOptions};
 use mlops_core::registry::{ModelRegistry as _, NewModel};
 use mlops_core::time::{Clock as _, SystemClock, Timestamp};
@@ -154,6 +155,14 @@ impl Session {
     /// The lifecycle's journal.
     pub(crate) fn lifecycle(&self) -> Result<StreamName> {
         Ok(StreamName::new(format!("lifecycle/{}", self.name))?)
+    }
+
+    /// What the lifecycle is worth so far.
+    pub(crate) async fn kpis(&self) -> Result<Kpis> {
+        let (meta, stream) = (self.store.meta(), self.lifecycle()?);
+        let from =
+            KpiInputs { tracking: &*meta, registry: &*meta, journal: &*meta, stream: &stream };
+        Ok(Kpis::compute(from).await?)
     }
 
     pub(crate) fn now(&self) -> Timestamp {

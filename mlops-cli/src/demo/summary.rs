@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use futures::TryStreamExt as _;
-use mlops_core::lifecycle::{Event, KpiInputs, Kpis, Signal};
+use mlops_core::lifecycle::{Event, Kpis, Signal};
 use mlops_core::tracking::{Run, RunQuery, TrackingStore as _};
 use serde_json::{Value, json};
 
@@ -27,14 +27,7 @@ impl Summary {
         let query = RunQuery::default().in_experiment(session.experiment.clone());
         let runs: Vec<Run> = meta.search_runs(query).try_collect().await?;
         let (ran, cached) = phases::step_counts(session).await?;
-        let stream = session.lifecycle()?;
-        let kpis = Kpis::compute(KpiInputs {
-            tracking: &*meta,
-            registry: &*meta,
-            journal: &*meta,
-            stream: &stream,
-        })
-        .await?;
+        let kpis = session.kpis().await?;
         Ok(Self { seconds, runs: runs.len(), ran, cached, events, kpis })
     }
 

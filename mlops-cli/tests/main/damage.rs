@@ -1,29 +1,13 @@
 //! A flipped bit in a stored model, and a disk that is full: said so, named, and nothing lost.
 
-use std::path::Path;
 use std::process::Command;
 
 use super::demo::demo;
 use super::{code, json, mlops, stderr};
 
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let (path, to) =
-            (entry.as_ref().unwrap().path(), to.join(entry.as_ref().unwrap().file_name()));
-        if path.is_dir() {
-            copy(&path, &to);
-        } else {
-            std::fs::copy(&path, &to).unwrap();
-        }
-    }
-}
-
 #[test]
 fn a_model_with_a_flipped_bit_is_an_error_that_names_the_object() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = folder.path().join("store");
-    copy(Path::new(demo().store()), &store);
+    let store = demo().copy();
     let path = store.to_str().unwrap();
     let models =
         json(&mlops(&["--store", path, "models", "show", "flight-delay-demo-1", "--json"]));

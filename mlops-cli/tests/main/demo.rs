@@ -10,12 +10,31 @@ use super::{code, json, mlops, stderr};
 
 pub(crate) struct Demo {
     folder: TempDir,
+    copy: TempDir,
     pub(crate) first: Value,
 }
 
 impl Demo {
     pub(crate) fn store(&self) -> &str {
         self.folder.path().to_str().unwrap()
+    }
+
+    /// A copy of the store, made before any other process opened it, for the one test that damages it.
+    pub(crate) fn copy(&self) -> &Path {
+        self.copy.path()
+    }
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let (path, to) =
+            (entry.as_ref().unwrap().path(), to.join(entry.as_ref().unwrap().file_name()));
+        if path.is_dir() {
+            copy_folder(&path, &to);
+        } else {
+            std::fs::copy(&path, &to).unwrap();
+        }
     }
 }
 
@@ -26,7 +45,9 @@ pub(crate) fn demo() -> &'static Demo {
         let folder = tempfile::tempdir().unwrap();
         let output = mlops(&["demo", "--fast", "--json", "--dir", folder.path().to_str().unwrap()]);
         assert_eq!(code(&output), 0, "{}", stderr(&output));
-        Demo { first: json(&output), folder }
+        let copy = tempfile::tempdir().unwrap();
+        copy_folder(folder.path(), copy.path());
+        Demo { first: json(&output), folder, copy }
     })
 }
 

@@ -36,8 +36,15 @@ mod content {
 
 #[test]
 fn every_rule_is_in_its_suite() {
+    let tracking = [
+        include_str!("tracking/mod.rs"),
+        include_str!("tracking/experiments.rs"),
+        include_str!("tracking/runs.rs"),
+        include_str!("tracking/batches.rs"),
+    ];
+    let tracking = tracking.concat();
     for source in [
-        include_str!("tracking.rs"),
+        tracking.as_str(),
         include_str!("search.rs"),
         include_str!("registry.rs"),
         include_str!("data.rs"),

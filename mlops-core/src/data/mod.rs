@@ -61,6 +61,20 @@ impl NewDataVersion {
         self
     }
 
+    /// The version that this becomes.
+    #[must_use]
+    pub fn to_version(&self, created: Timestamp) -> DataVersion {
+        DataVersion {
+            id: self.manifest.id(),
+            dataset: self.dataset.clone(),
+            parent: self.parent.clone(),
+            message: self.message.clone(),
+            files: self.manifest.len() as u64,
+            bytes: self.manifest.bytes(),
+            created,
+        }
+    }
+
     /// Says what changed.
     #[must_use]
     pub fn with_message(mut self, message: impl Into<String>) -> Self {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 pub use typed::Journal;
 
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::id::{LeaseOwner, StreamName};
 use crate::time::Timestamp;
 
@@ -43,6 +43,44 @@ pub struct Append {
     pub epoch: Option<Epoch>,
     /// What is recorded.
     pub entry: serde_json::Value,
+}
+
+impl Append {
+    /// Whether the entry has to be recorded as number `next`: not when it is the very entry that
+    /// stands at its number already (`there`), so that a repeat is harmless.
+    ///
+    /// # Errors
+    /// `Conflict` when the number is taken by another entry, or lies beyond the next.
+    pub fn applies_to(&self, next: u64, there: Option<&serde_json::Value>) -> Result<bool> {
+        if self.sequence == next {
+            return Ok(true);
+        }
+        if there == Some(&self.entry) {
+            return Ok(false);
+        }
+        let (stream, given) = (&self.stream, self.sequence);
+        let message = format!("not the next entry: stream={stream} given={given} next={next}");
+        Err(Error::new(ErrorKind::Conflict, message))
+    }
+}
+
+/// The refusal of a writer whose epoch is not the stream's current one.
+#[must_use]
+pub fn fenced(stream: &StreamName, epoch: Option<Epoch>, current: Epoch) -> Error {
+    let given = epoch.map_or("none".to_owned(), |epoch| epoch.0.to_string());
+    let message = format!(
+        "a newer writer holds the stream: stream={stream} epoch={given} current={}",
+        current.0
+    );
+    Error::new(ErrorKind::Fenced, message)
+}
+
+/// The refusal of a lease that somebody else holds.
+#[must_use]
+pub fn held_by_another(stream: &StreamName, owner: &str, until: Timestamp) -> Error {
+    let message =
+        format!("another writer holds the stream: stream={stream} owner={owner} until={until}");
+    Error::new(ErrorKind::Conflict, message)
 }
 
 /// An entry as it was recorded.

@@ -39,15 +39,7 @@ impl DataVersionStore for MemoryData {
         if let Some((known, _)) = known {
             return Ok(known.clone());
         }
-        let version = DataVersion {
-            id,
-            dataset: new.dataset,
-            parent: new.parent,
-            message: new.message,
-            files: new.manifest.len() as u64,
-            bytes: new.manifest.bytes(),
-            created: self.clock.now(),
-        };
+        let version = new.to_version(self.clock.now());
         versions.push((version.clone(), new.manifest));
         Ok(version)
     }

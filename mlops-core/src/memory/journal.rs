@@ -8,9 +8,9 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 
 use super::{lock, snapshot};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::id::{LeaseOwner, StreamName};
-use crate::journal::{Append, Epoch, JournalStore, Lease, Recorded};
+use crate::journal::{Append, Epoch, JournalStore, Lease, Recorded, fenced, held_by_another};
 use crate::time::Clock;
 
 /// A [`JournalStore`] in memory.
@@ -35,21 +35,13 @@ impl MemoryJournal {
     }
 }
 
-fn fenced(stream: &StreamName, epoch: Option<Epoch>, current: u64) -> Error {
-    let given = epoch.map_or("none".to_owned(), |epoch| epoch.0.to_string());
-    Error::new(
-        ErrorKind::Fenced,
-        format!("a newer writer holds the stream: stream={stream} epoch={given} current={current}"),
-    )
-}
-
 impl Stream {
     fn check_epoch(&self, append: &Append, now: crate::time::Timestamp) -> Result<()> {
         let allowed = match append.epoch {
             Some(Epoch(epoch)) => epoch == self.epoch,
             None => self.held.as_ref().is_none_or(|lease| lease.expires <= now),
         };
-        if allowed { Ok(()) } else { Err(fenced(&append.stream, append.epoch, self.epoch)) }
+        if allowed { Ok(()) } else { Err(fenced(&append.stream, append.epoch, Epoch(self.epoch))) }
     }
 }
 
@@ -62,20 +54,10 @@ impl JournalStore for MemoryJournal {
         let stream = streams.get(&append.stream).unwrap_or(&empty);
         stream.check_epoch(&append, now)?;
         let next = stream.entries.len() as u64 + 1;
-        if append.sequence < next && append.sequence > 0 {
-            let there = &stream.entries[append.sequence as usize - 1];
-            if there.entry == append.entry {
-                return Ok(());
-            }
-        }
-        if append.sequence != next {
-            return Err(Error::new(
-                ErrorKind::Conflict,
-                format!(
-                    "not the next entry: stream={} given={} next={next}",
-                    append.stream, append.sequence
-                ),
-            ));
+        let place = append.sequence.checked_sub(1).and_then(|place| usize::try_from(place).ok());
+        let there = place.and_then(|place| stream.entries.get(place)).map(|there| &there.entry);
+        if !append.applies_to(next, there)? {
+            return Ok(());
         }
         let recorded = Recorded { sequence: next, at: now, entry: append.entry };
         streams.entry(append.stream).or_default().entries.push(recorded);
@@ -118,13 +100,7 @@ impl JournalStore for MemoryJournal {
         if let Some(lease) =
             held.held.as_ref().filter(|lease| lease.expires > now && lease.owner != *owner)
         {
-            return Err(Error::new(
-                ErrorKind::Conflict,
-                format!(
-                    "another writer holds the stream: stream={stream} owner={} until={}",
-                    lease.owner, lease.expires
-                ),
-            ));
+            return Err(held_by_another(stream, lease.owner.as_str(), lease.expires));
         }
         held.epoch += 1;
         let (owner, expires) = (owner.clone(), now.saturating_add(ttl));
@@ -143,7 +119,7 @@ impl JournalStore for MemoryJournal {
                 held.expires = expires;
                 Ok(held.clone())
             }
-            None => Err(fenced(&lease.stream, Some(lease.epoch), current)),
+            None => Err(fenced(&lease.stream, Some(lease.epoch), Epoch(current))),
         }
     }
 

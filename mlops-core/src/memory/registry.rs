@@ -11,7 +11,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::id::{IdempotencyKey, ModelName, VersionNumber};
 use crate::registry::{
     AliasChange, AuditEntry, AuditEvent, Model, ModelRegistry, ModelVersion, NewModel, NewVersion,
-    Stage, StageChange, VersionRef,
+    StageChange, VersionRef,
 };
 use crate::time::{Clock, Timestamp};
 
@@ -66,21 +66,9 @@ impl Held {
             return known.clone();
         }
         let number = VersionNumber(self.versions.len() as u32 + 1);
-        let version = ModelVersion {
-            model: new.model,
-            number,
-            digest: new.digest,
-            artifact: new.artifact,
-            flavour: new.flavour,
-            signature: new.signature,
-            run: new.run,
-            data: new.data,
-            code: new.code,
-            stage: Stage::None,
-            tags: new.tags,
-            created,
-        };
-        self.versions.push((new.key, version.clone()));
+        let key = new.key.clone();
+        let version = new.into_version(number, created);
+        self.versions.push((key, version.clone()));
         self.note(
             created,
             "registry",
@@ -95,21 +83,8 @@ impl Held {
             self.version(next)?;
         }
         let held = self.model.aliases.get(&change.alias).copied();
-        if held == change.next {
+        if !change.applies_to(held)? {
             return Ok(());
-        }
-        if held != change.expected {
-            let show = |v: Option<VersionNumber>| v.map_or("none".to_owned(), |v| v.to_string());
-            return Err(Error::new(
-                ErrorKind::Conflict,
-                format!(
-                    "the alias is not where it was expected: model={} alias={} expected={} held={}",
-                    change.model,
-                    change.alias,
-                    show(change.expected),
-                    show(held)
-                ),
-            ));
         }
         match change.next {
             Some(next) => self.model.aliases.insert(change.alias.clone(), next),
@@ -122,17 +97,8 @@ impl Held {
 
     fn set_stage(&mut self, change: &StageChange, at: Timestamp) -> Result<ModelVersion> {
         let version = self.version(change.version)?;
-        if version.stage == change.next {
+        if !change.applies_to(version.stage)? {
             return Ok(version.clone());
-        }
-        if version.stage != change.expected {
-            return Err(Error::new(
-                ErrorKind::Conflict,
-                format!(
-                    "the version is not in the expected stage: model={} version={} expected={} held={}",
-                    change.model, change.version, change.expected, version.stage
-                ),
-            ));
         }
         version.stage = change.next;
         let after = version.clone();

@@ -107,10 +107,6 @@ impl State {
     }
 }
 
-fn deleted(what: &str, id: impl std::fmt::Display) -> Error {
-    Error::new(ErrorKind::Conflict, format!("{what} is deleted, restore it first: id={id}"))
-}
-
 fn run_from(new: NewRun) -> Run {
     Run {
         id: new.id,
@@ -217,16 +213,10 @@ impl TrackingStore for MemoryTracking {
 
     async fn create_run(&self, new: NewRun) -> Result<Run> {
         new.check()?;
-        if new.status.is_terminal() {
-            return Err(Error::invalid(format!(
-                "a run can't be created ended: status={}",
-                new.status
-            )));
-        }
         let mut state = lock(&self.state);
         let experiment = state.experiment(&new.experiment)?;
         if experiment.lifecycle == Lifecycle::Deleted {
-            return Err(deleted("experiment", &experiment.id));
+            return Err(Error::deleted("experiment", &experiment.id));
         }
         if let Some(parent) = &new.parent {
             state.run(parent)?;
@@ -264,7 +254,7 @@ impl TrackingStore for MemoryTracking {
         if held.run.lifecycle == Lifecycle::Deleted
             && !matches!(change, RunChange::Restore | RunChange::Delete)
         {
-            return Err(deleted("run", id));
+            return Err(Error::deleted("run", id));
         }
         match change {
             RunChange::Status { status, end } => set_status(&mut held.run, status, end)?,
@@ -276,7 +266,7 @@ impl TrackingStore for MemoryTracking {
             RunChange::Restore => {
                 let experiment = held.run.experiment.clone();
                 if state.experiment(&experiment)?.lifecycle == Lifecycle::Deleted {
-                    return Err(deleted("experiment", experiment));
+                    return Err(Error::deleted("experiment", experiment));
                 }
                 state.run(id)?.run.lifecycle = Lifecycle::Active;
             }
@@ -292,7 +282,7 @@ impl TrackingStore for MemoryTracking {
             return Ok(Receipt::Repeated);
         }
         if held.run.lifecycle == Lifecycle::Deleted {
-            return Err(deleted("run", id));
+            return Err(Error::deleted("run", id));
         }
         for (key, value) in &batch.params {
             if let Some(before) = held.run.params.get(key).filter(|before| *before != value) {

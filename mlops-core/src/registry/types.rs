@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::id::{
     Alias, ArtifactPath, DataVersionId, Digest, IdempotencyKey, ModelName, RunId, TagKey,
     VersionNumber,
@@ -211,6 +211,27 @@ impl NewVersion {
     }
 }
 
+impl NewVersion {
+    /// The version that this becomes.
+    #[must_use]
+    pub fn into_version(self, number: VersionNumber, created: Timestamp) -> ModelVersion {
+        ModelVersion {
+            model: self.model,
+            number,
+            digest: self.digest,
+            artifact: self.artifact,
+            flavour: self.flavour,
+            signature: self.signature,
+            run: self.run,
+            data: self.data,
+            code: self.code,
+            stage: Stage::None,
+            tags: self.tags,
+            created,
+        }
+    }
+}
+
 /// One of the two ways to name a version of a model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum VersionRef {
@@ -261,6 +282,49 @@ pub struct StageChange {
     pub by: String,
     /// Why, for the audit.
     pub reason: String,
+}
+
+impl AliasChange {
+    /// Whether the alias, which names `held` now, has to be changed: not when it names the next
+    /// version already, so that a repeat after an ambiguous failure is harmless.
+    ///
+    /// # Errors
+    /// `Conflict` when it names something else than what was expected.
+    pub fn applies_to(&self, held: Option<VersionNumber>) -> Result<bool> {
+        let show = |v: Option<VersionNumber>| v.map_or("none".to_owned(), |v| v.to_string());
+        if held == self.next {
+            return Ok(false);
+        }
+        if held == self.expected {
+            return Ok(true);
+        }
+        let (expected, held) = (show(self.expected), show(held));
+        let (model, alias) = (&self.model, &self.alias);
+        let message = format!(
+            "the alias is not where it was expected: model={model} alias={alias} expected={expected} held={held}"
+        );
+        Err(Error::new(ErrorKind::Conflict, message))
+    }
+}
+
+impl StageChange {
+    /// The same for a version that stands at `held` now.
+    ///
+    /// # Errors
+    /// `Conflict` when it stands elsewhere than expected.
+    pub fn applies_to(&self, held: Stage) -> Result<bool> {
+        if held == self.next {
+            return Ok(false);
+        }
+        if held == self.expected {
+            return Ok(true);
+        }
+        let (model, version, expected) = (&self.model, self.version, self.expected);
+        let message = format!(
+            "the version is not in the expected stage: model={model} version={version} expected={expected} held={held}"
+        );
+        Err(Error::new(ErrorKind::Conflict, message))
+    }
 }
 
 /// Something that happened to a model.

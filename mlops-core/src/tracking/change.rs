@@ -143,8 +143,12 @@ impl NewRun {
     /// Checks what no type checks.
     ///
     /// # Errors
-    /// `InvalidInput` for a name or label that is too long.
+    /// `InvalidInput` for a name or label that is too long, and for a run that would begin ended.
     pub fn check(&self) -> Result<()> {
+        if self.status.is_terminal() {
+            let message = format!("a run can't be created ended: status={}", self.status);
+            return Err(Error::invalid(message));
+        }
         check_value("run name", &self.name)?;
         self.tags.iter().try_for_each(|(key, value)| check_value(key.as_str(), value))
     }

@@ -33,15 +33,7 @@ impl DataVersionStore for SqliteStore {
             if let Some(known) = find(connection, place, BY_DATASET, known)? {
                 return Ok(known);
             }
-            let version = DataVersion {
-                id,
-                dataset: new.dataset,
-                parent: new.parent,
-                message: new.message,
-                files: new.manifest.len() as u64,
-                bytes: new.manifest.bytes(),
-                created: now,
-            };
+            let version = new.to_version(now);
             let id = version.id.as_str();
             place.of(connection.execute(ADD_MANIFEST, params![id, json::write(&new.manifest)?]))?;
             place.of(connection

@@ -6,9 +6,9 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 use rusqlite::{Connection, params};
 
-use mlops_core::error::{Error, ErrorKind, Result};
+use mlops_core::error::Result;
 use mlops_core::id::{LeaseOwner, StreamName};
-use mlops_core::journal::{Append, Epoch, JournalStore, Lease, Recorded};
+use mlops_core::journal::{Append, Epoch, JournalStore, Lease, Recorded, fenced, held_by_another};
 use mlops_core::time::Timestamp;
 
 use super::error::Place;
@@ -79,13 +79,6 @@ impl Stream {
     }
 }
 
-fn fenced(stream: &StreamName, epoch: Option<Epoch>, current: u64) -> Error {
-    let given = epoch.map_or("none".to_owned(), |epoch| epoch.0.to_string());
-    let message =
-        format!("a newer writer holds the stream: stream={stream} epoch={given} current={current}");
-    Error::new(ErrorKind::Fenced, message)
-}
-
 #[async_trait]
 impl JournalStore for SqliteStore {
     async fn append(&self, append: Append) -> Result<()> {
@@ -138,10 +131,7 @@ impl JournalStore for SqliteStore {
             if let Some((holder, until)) =
                 stream.holder(now).filter(|(holder, _)| *holder != owner.as_str())
             {
-                let message = format!(
-                    "another writer holds the stream: stream={name} owner={holder} until={until}"
-                );
-                return Err(Error::new(ErrorKind::Conflict, message));
+                return Err(held_by_another(&name, holder, until));
             }
             let (epoch, expires) = (stream.epoch + 1, now.saturating_add(ttl));
             stream.set_lease(connection, place, epoch, Some((owner.as_str(), expires)))?;
@@ -157,7 +147,7 @@ impl JournalStore for SqliteStore {
             if stream.epoch != lease.epoch.0
                 || stream.owner.as_deref() != Some(lease.owner.as_str())
             {
-                return Err(fenced(&lease.stream, Some(lease.epoch), stream.epoch));
+                return Err(fenced(&lease.stream, Some(lease.epoch), Epoch(stream.epoch)));
             }
             stream.set_lease(
                 connection,
@@ -206,25 +196,18 @@ fn add_entry(
         None => found.as_ref().is_none_or(|stream| stream.holder(now).is_none()),
     };
     if !allowed {
-        return Err(fenced(name, append.epoch, epoch));
+        return Err(fenced(name, append.epoch, Epoch(epoch)));
     }
     let stream = Stream::find_or_add(connection, place, name)?;
     let last: i64 = place.of(connection.query_row(LAST_NUMBER, [stream.row], |row| row.get(0)))?;
     let next = last.cast_unsigned() + 1;
     let given = i64::try_from(append.sequence).unwrap_or(i64::MAX);
-    if append.sequence < next {
-        let mut there = place.of(connection.prepare_cached(ENTRY))?;
-        let there: Option<String> =
-            place.optional(there.query_row([stream.row, given], |row| row.get(0)))?;
-        let same = |text: String| json::read::<serde_json::Value>(place, "journal entry", &text);
-        if there.map(same).transpose()?.as_ref() == Some(&append.entry) {
-            return Ok(());
-        }
-    }
-    if append.sequence != next {
-        let message =
-            format!("not the next entry: stream={name} given={} next={next}", append.sequence);
-        return Err(Error::new(ErrorKind::Conflict, message));
+    let mut there = place.of(connection.prepare_cached(ENTRY))?;
+    let there: Option<String> =
+        place.optional(there.query_row([stream.row, given], |row| row.get(0)))?;
+    let there = there.map(|text| json::read(place, "journal entry", &text)).transpose()?;
+    if !append.applies_to(next, there.as_ref())? {
+        return Ok(());
     }
     let mut add = place.of(connection.prepare_cached(ADD_ENTRY))?;
     place

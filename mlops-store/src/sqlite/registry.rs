@@ -223,22 +223,9 @@ fn create_version(
         return Ok(known);
     }
     let number: u32 = place.of(connection.query_row(NEXT_NUMBER, [model], |row| row.get(0)))?;
-    let version = ModelVersion {
-        model: new.model,
-        number: VersionNumber(number),
-        digest: new.digest,
-        artifact: new.artifact,
-        flavour: new.flavour,
-        signature: new.signature,
-        run: new.run,
-        data: new.data,
-        code: new.code,
-        stage: Stage::None,
-        tags: new.tags,
-        created: now,
-    };
-    let values =
-        params![model, number, new.key.as_str(), Stage::None.word(), json::write(&version)?];
+    let key = new.key.clone();
+    let version = new.into_version(VersionNumber(number), now);
+    let values = params![model, number, key.as_str(), Stage::None.word(), json::write(&version)?];
     place.of(connection.execute(ADD_VERSION, values))?;
     let event = AuditEvent::VersionCreated { version: version.number };
     note(
@@ -274,19 +261,8 @@ fn set_alias(
         version(connection, place, row, &change.model, next)?;
     }
     let held = alias_of(connection, place, row, &change.alias)?;
-    if held == change.next {
+    if !change.applies_to(held)? {
         return Ok(());
-    }
-    if held != change.expected {
-        let show = |v: Option<VersionNumber>| v.map_or("none".to_owned(), |v| v.to_string());
-        let message = format!(
-            "the alias is not where it was expected: model={} alias={} expected={} held={}",
-            change.model,
-            change.alias,
-            show(change.expected),
-            show(held)
-        );
-        return Err(Error::new(ErrorKind::Conflict, message));
     }
     let alias = change.alias.as_str();
     place.of(match change.next {
@@ -310,15 +286,8 @@ fn set_stage(
 ) -> Result<ModelVersion> {
     let (row, _) = model(connection, place, &change.model)?;
     let held = version(connection, place, row, &change.model, change.version)?;
-    if held.stage == change.next {
+    if !change.applies_to(held.stage)? {
         return Ok(held);
-    }
-    if held.stage != change.expected {
-        let message = format!(
-            "the version is not in the expected stage: model={} version={} expected={} held={}",
-            change.model, change.version, change.expected, held.stage
-        );
-        return Err(Error::new(ErrorKind::Conflict, message));
     }
     place.of(connection.execute(SET_STAGE, params![row, change.version.0, change.next.word()]))?;
     let event =

@@ -153,12 +153,6 @@ impl TrackingStore for SqliteStore {
 
     async fn create_run(&self, new: NewRun) -> Result<Run> {
         new.check()?;
-        if new.status.is_terminal() {
-            return Err(Error::invalid(format!(
-                "a run can't be created ended: status={}",
-                new.status
-            )));
-        }
         self.write(move |connection, place| create_run(connection, place, &new)).await
     }
 
@@ -313,15 +307,11 @@ fn find_run(connection: &Connection, place: &Place, id: &RunId) -> Result<FoundR
     })
 }
 
-fn deleted(what: &str, id: impl std::fmt::Display) -> Error {
-    Error::new(ErrorKind::Conflict, format!("{what} is deleted, restore it first: id={id}"))
-}
-
 fn create_run(connection: &Connection, place: &Place, new: &NewRun) -> Result<Run> {
     let (experiment, found) =
         experiment(connection, place, &ExperimentRef::Id(new.experiment.clone()))?;
     if found.lifecycle == Lifecycle::Deleted {
-        return Err(deleted("experiment", &new.experiment));
+        return Err(Error::deleted("experiment", &new.experiment));
     }
     if let Some(parent) = &new.parent {
         find_run(connection, place, parent)?;
@@ -367,7 +357,7 @@ fn origin_of(new: &NewRun) -> Result<String> {
 fn update_run(connection: &Connection, place: &Place, id: &RunId, change: RunChange) -> Result<()> {
     let run = find_run(connection, place, id)?;
     if run.deleted && !matches!(change, RunChange::Restore | RunChange::Delete) {
-        return Err(deleted("run", id));
+        return Err(Error::deleted("run", id));
     }
     let done = match change {
         RunChange::Status { status, end } => {
@@ -385,7 +375,7 @@ fn update_run(connection: &Connection, place: &Place, id: &RunId, change: RunCha
             let (gone, id): (bool, String) = place
                 .of(statement.query_row([run.experiment], |row| Ok((row.get(0)?, row.get(1)?))))?;
             if gone {
-                return Err(deleted("experiment", id));
+                return Err(Error::deleted("experiment", id));
             }
             connection.execute(SET_DELETED, params![run.row, 0])
         }
@@ -407,7 +397,7 @@ fn log_batch(
         return Ok(Receipt::Repeated);
     }
     if run.deleted {
-        return Err(deleted("run", id));
+        return Err(Error::deleted("run", id));
     }
     place.of(place.of(connection.prepare_cached(ADD_APPLIED))?.execute(key))?;
     let row = run.row;

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use mlops_core::Error;
-use mlops_core::lifecycle::{Event, KpiInputs, Kpis};
+use mlops_core::lifecycle::{Event, Kpis};
 use plotly::Plot;
 
 use super::session::Session;
@@ -30,15 +30,7 @@ pub(crate) async fn write(session: &mut Session, events: &[Event]) -> Result<()>
         return Ok(());
     }
     let began = Instant::now();
-    let meta = session.store.meta();
-    let stream = session.lifecycle()?;
-    let kpis = Kpis::compute(KpiInputs {
-        tracking: &*meta,
-        registry: &*meta,
-        journal: &*meta,
-        stream: &stream,
-    })
-    .await?;
+    let kpis = session.kpis().await?;
     let path = session.store.root().join(format!("{}.html", session.name));
     let partial = path.with_added_extension("partial");
     let written = std::fs::write(&partial, html(session, events, &kpis))

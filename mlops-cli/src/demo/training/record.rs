@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result};
 use mlops_core::Error;
-use mlops_core::artifact::{ArtifactStore as _, Body, run_artifact};
+use mlops_core::artifact::{ArtifactStore as _, run_artifact};
 use mlops_core::fingerprint::environment::{Environment, Lock, LockKind};
 use mlops_core::fingerprint::{Fingerprint, KeyDigest, Value};
 use mlops_core::id::{DatasetName, IdempotencyKey, LoggedModelId, MetricKey, ParamKey, TagKey};
@@ -141,8 +141,9 @@ impl Training {
             ("evaluation", "evaluation.json"),
             ("history", "history.json"),
         ] {
-            let body = Body::File(content.object_path(&output_blob(done, value)?.digest));
-            content.put(&run_artifact(&run.id, file)?, body).await?;
+            // Read through the store, which verifies it: a damaged object is not copied on.
+            let bytes = output(session, done, value).await?;
+            content.put(&run_artifact(&run.id, file)?, bytes.into()).await?;
         }
         Ok(())
     }
