@@ -1,12 +1,4 @@
 //! [`MetricWriter`]: log metrics from a training loop without waiting for a disk.
-//!
-//! `log` puts a point into a bounded queue and returns; one thread of its own sends what has
-//! gathered as one [`LogBatch`](super::LogBatch). It needs no async runtime. Points of one key keep
-//! their order. Nothing is dropped in silence: a full queue waits or drops by option, and every flush
-//! reports what was written, dropped and refused by the store.
-//!
-//! The writer sends each batch once. Wrap the store in [`Retry`](crate::layer::Retry) to have it
-//! resent: its idempotency key makes that harmless.
 
 mod queue;
 
@@ -126,7 +118,15 @@ impl FlushReport {
     }
 }
 
-/// Logs metric points of one run from any thread. See the [module](self) for what it promises.
+/// Logs metric points of one run from any thread, without waiting for a disk.
+///
+/// `log` puts a point into a bounded queue and returns; one thread of its own sends what has
+/// gathered as one [`LogBatch`]. It needs no async runtime. Points of one key keep their order.
+/// Nothing is dropped in silence: a full queue waits or drops by option, and every flush reports
+/// what was written, dropped and refused by the store. What it reports as written survives a crash.
+///
+/// The writer sends each batch once. Wrap the store in [`Retry`](crate::layer::Retry) to have it
+/// sent again: its idempotency key makes that harmless.
 #[derive(Debug)]
 pub struct MetricWriter {
     queue: Arc<Queue>,
