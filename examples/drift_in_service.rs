@@ -76,7 +76,8 @@ fn reference() -> Result<Reference> {
     Ok(Reference::fit([&RecordBatch::try_from_iter(columns)?], &FitOptions::default())?)
 }
 
-#[tokio::main]
+// One worker, so that what is published at each report is the same in every run of this example.
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
     let monitor = Arc::new(DriftMonitor::new(Arc::new(reference()?), MonitorOptions::default())?);
     let app = Router::new()
