@@ -31,8 +31,7 @@ impl Training {
         // One batch under a key of its own: a repeat after a crash changes nothing.
         let mut batch = LogBatch::new(IdempotencyKey::new("results")?);
         for (key, value) in self.typed_params()? {
-            let text = value.as_text().map_or_else(|| value.to_string(), str::to_owned);
-            batch = batch.param(ParamKey::new(key)?, text);
+            batch = batch.param(ParamKey::new(key)?, plain(&value));
         }
         let history: Vec<f64> = read_json(&output(session, done, "history").await?, "history")?;
         let at = session.now();
@@ -161,4 +160,13 @@ pub(super) fn code_digest() -> Result<KeyDigest> {
         .map_err(|source| Error::io("read this program", &path, source))?;
     hasher.update_reader(file).map_err(|source| Error::io("read this program", &path, source))?;
     Ok(*DIGEST.get_or_init(|| KeyDigest::from_bytes(*hasher.finalize().as_bytes())))
+}
+
+/// A value as people read it in a list of parameters.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::Text(text) => text.clone(),
+        Value::List(items) => items.iter().map(plain).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
+    }
 }
