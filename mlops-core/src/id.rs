@@ -193,6 +193,25 @@ text_type!(/// Who holds a lease. The same owner may take its own lease over at 
 text_type!(/// Makes a repeated write harmless: the second write with the same key changes nothing.
     IdempotencyKey, "idempotency key", check_name);
 
+text_type!(/// Name of an endpoint: the stable address under which revisions of a model answer.
+    EndpointName, "endpoint name", check_segment);
+text_type!(/// Name of one revision of an endpoint; never used again for another content.
+    RevisionName, "revision name", check_segment);
+text_type!(/// Where a replica answers: `host:port`.
+    Address, "address", check_address);
+
+fn check_address(what: &str, text: &str) -> Result<()> {
+    check_name(what, text)?;
+    match text.rsplit_once(':') {
+        Some((host, port))
+            if !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0) =>
+        {
+            Ok(())
+        }
+        _ => Err(Error::invalid(format!("{what} is not host:port: value={text:?}"))),
+    }
+}
+
 fn check_segment_with_colon(what: &str, text: &str) -> Result<()> {
     check_segment(what, &text.replace(':', "-"))
 }

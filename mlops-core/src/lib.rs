@@ -27,6 +27,7 @@
 //! | [`artifact`], [`data`] | files by path and by content; versions of data sets |
 //! | [`registry`] | models, versions, aliases by compare-and-set, stages with an audit trail |
 //! | [`journal`] | append-only streams with leases: what everything resumes from |
+//! | [`deploy`] | revisions of an endpoint, and how its traffic is split between them |
 //! | [`pipeline`] | steps in Rust and as commands, cached by content |
 //! | [`lifecycle`] | signals in, policy, actions out; KPIs |
 //! | [`fingerprint`] | the run key: what a run was made of, and where two differ |
@@ -46,6 +47,7 @@ pub mod artifact;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod data;
+pub mod deploy;
 pub mod error;
 pub mod fingerprint;
 mod float;
