@@ -36,7 +36,7 @@ pub(crate) enum Command {
     Models(ModelsArgs),
     /// Version data: add, list, compare, check out.
     Data(DataArgs),
-    /// List and show pipeline runs.
+    /// Run a pipeline of commands, say what would run and why, list and show runs.
     Pipeline(PipelineArgs),
     /// Show what a lifecycle is worth: lead time, reproducibility, quality, time to fix.
     Kpi(KpiArgs),
@@ -174,7 +174,7 @@ pub(crate) enum DataAction {
 
 #[derive(Debug, Parser)]
 #[command(
-    after_help = "Examples:\n  mlops pipeline\n  mlops pipeline show flight-delay demo-1-first --json"
+    after_help = "Examples:\n  mlops pipeline run churn.yaml\n  mlops pipeline run churn.yaml --run monday   (again: goes on where it stopped)\n  mlops pipeline plan churn.yaml\n  mlops pipeline show flight-delay demo-1-first --json\n\nA pipeline file:\n  pipeline: churn\n  inputs: { raw: data/raw.csv }\n  steps:\n    prepare:\n      command: [python, prepare.py, '{input:raw}', '{output:table}']\n      files: [prepare.py]\n      inputs: [raw]\n      outputs: [table]\n      params: { keep: 0.9 }\n      environment: [PYTHONPATH]\n      attempts: 3\n      timeout: 60"
 )]
 pub(crate) struct PipelineArgs {
     #[command(subcommand)]
@@ -186,6 +186,13 @@ pub(crate) struct PipelineArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PipelineAction {
+    /// Run the pipeline in a file; steps that ran before with the same code, params and inputs come from the cache.
+    Run(PipelineRunArgs),
+    /// What a run would do with each step, and why.
+    Plan {
+        /// The pipeline's file.
+        file: PathBuf,
+    },
     /// The steps of one run: what ran, what was cached, and why not.
     Show {
         /// The pipeline.
@@ -193,6 +200,21 @@ pub(crate) enum PipelineAction {
         /// The run.
         run: String,
     },
+}
+
+#[derive(Debug, Parser)]
+pub(crate) struct PipelineRunArgs {
+    /// The pipeline's file (YAML).
+    pub(crate) file: PathBuf,
+    /// The run's id; one that stopped half-way goes on. A new one without it.
+    #[arg(long, value_name = "ID")]
+    pub(crate) run: Option<String>,
+    /// How many steps may run at once.
+    #[arg(long, default_value_t = 2, value_name = "N")]
+    pub(crate) jobs: usize,
+    /// Run every step, cached or not.
+    #[arg(long)]
+    pub(crate) force: bool,
 }
 
 #[derive(Debug, Parser)]

@@ -7,6 +7,7 @@ mod bad_input;
 mod commands;
 mod damage;
 mod demo;
+mod pipeline;
 mod tidy;
 
 use std::path::{Path, PathBuf};

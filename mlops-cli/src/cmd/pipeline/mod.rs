@@ -1,4 +1,7 @@
-//! `mlops pipeline`, `mlops pipeline show`
+//! `mlops pipeline`: list and show runs here; `run` and `plan` in files of their own.
+
+mod file;
+mod run;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -13,10 +16,12 @@ use crate::args::{PipelineAction, PipelineArgs};
 use crate::{context, output};
 
 pub(crate) async fn run(store: &Path, args: PipelineArgs) -> Result<ExitCode> {
-    let store = context::open(store)?;
     match &args.action {
-        None => list(&store, args.json).await?,
+        None => list(&context::open(store)?, args.json).await?,
+        Some(PipelineAction::Run(run)) => run::run(store, run, args.json).await?,
+        Some(PipelineAction::Plan { file }) => run::plan(store, file, args.json).await?,
         Some(PipelineAction::Show { pipeline, run }) => {
+            let store = context::open(store)?;
             let (pipeline, run) = (PipelineName::new(pipeline)?, PipelineRunId::new(run)?);
             show(&PipelineRun::load(&*store.meta(), &pipeline, &run).await?, args.json)?;
         }
