@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 
 pub use revision::{
-    LogLine, LogQuery, LogSource, Phase, Probe, Process, RestartPolicy, RevisionRef, RevisionSpec,
+    Listen, LogLine, LogQuery, Phase, Probe, Process, RestartPolicy, RevisionRef, RevisionSpec,
     RevisionStatus, ServedModel, Workload,
 };
 pub use traffic::{

@@ -133,18 +133,62 @@ pub enum Workload {
 
 /// A command that answers HTTP on a port that it is given.
 ///
-/// `{port}` and `{address}` (host and port) in an argument are replaced; the same is in the environment as `PORT` and
-/// `MLOPS_ADDRESS`. The process also inherits the listening socket, in the way of systemd's socket
-/// activation (`LISTEN_FDS`, `LISTEN_PID` unset, descriptor 3): one that takes it can be ready before
-/// it has bound anything, and several replicas can share it.
+/// `{port}` and `{address}` (host and port) in an argument are replaced; the same is in the
+/// environment as `PORT` and `MLOPS_ADDRESS`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Process {
     /// The program and its arguments, run without a shell.
     pub argv: Vec<String>,
     /// Where it runs; the deployer's own folder without it.
     pub folder: Option<PathBuf>,
+    /// How it comes by its port.
+    pub listen: Listen,
     /// What it sees of the environment, apart from `PATH`, `PORT` and what the deployer adds.
     pub environment: BTreeMap<String, String>,
+}
+
+impl Process {
+    /// This command, which binds the port that it is told.
+    ///
+    /// # Errors
+    /// `InvalidInput` when `argv` is empty.
+    pub fn new<S: Into<String>>(argv: impl IntoIterator<Item = S>) -> Result<Self> {
+        let argv: Vec<String> = argv.into_iter().map(Into::into).collect();
+        if argv.first().is_none_or(String::is_empty) {
+            return Err(Error::invalid("a process needs at least a program"));
+        }
+        Ok(Self { argv, folder: None, listen: Listen::Port, environment: BTreeMap::new() })
+    }
+
+    /// Sets where it runs.
+    #[must_use]
+    pub fn with_folder(self, folder: impl Into<PathBuf>) -> Self {
+        Self { folder: Some(folder.into()), ..self }
+    }
+
+    /// Sets how it comes by its port.
+    #[must_use]
+    pub fn with_listen(self, listen: Listen) -> Self {
+        Self { listen, ..self }
+    }
+
+    /// Lets it see a variable.
+    #[must_use]
+    pub fn with_variable(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.environment.insert(name.into(), value.into());
+        self
+    }
+}
+
+/// How a process comes by its port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Listen {
+    /// It binds the port that it is told.
+    Port,
+    /// It inherits the bound socket as descriptor 3 with `LISTEN_FDS=1` (and no `LISTEN_PID`), as in
+    /// systemd's socket activation: nobody else can take the port before it does.
+    Inherited,
 }
 
 /// How readiness is asked for: `GET path` must answer 200.
@@ -265,25 +309,11 @@ impl LogQuery {
     }
 }
 
-/// Where a line came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LogSource {
-    /// Standard output.
-    Stdout,
-    /// Standard error.
-    Stderr,
-}
-
-/// One line that a replica has printed.
+/// One line that a replica has printed, on standard output or standard error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogLine {
-    /// When.
-    pub at: Timestamp,
     /// Which replica, from 0.
     pub replica: u32,
-    /// Where it came from.
-    pub source: LogSource,
     /// The line, without its end.
     pub text: String,
 }
