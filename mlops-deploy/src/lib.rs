@@ -1,0 +1,3 @@
+//! Acts on models: runs revisions, moves traffic between them, serves them.
+
+pub mod process;

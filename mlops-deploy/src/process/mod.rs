@@ -1,0 +1,393 @@
+//! Revisions as child processes of this machine.
+//!
+//! [`ProcessDeployer`] starts any command that answers HTTP on a port, asks it whether it is ready,
+//! starts it again when it ends, keeps its log, and ends it with everything it has started. What it
+//! does is written down in a folder before it is done. Its processes outlive it: a deployer that is
+//! opened on the folder after another one died adopts those that are still wanted and ends the rest.
+//!
+//! It needs `/proc`, to recognise processes that it has not started itself.
+
+mod group;
+mod launch;
+mod log;
+mod probe;
+mod replica;
+mod state;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use futures::stream::{self, BoxStream, StreamExt as _};
+use mlops_core::deploy::{
+    Deployer, LogLine, LogQuery, Phase, Process, RevisionRef, RevisionSpec, RevisionStatus,
+    Workload,
+};
+use mlops_core::id::{Address, Digest, EndpointName};
+use mlops_core::time::{Clock, SystemClock, Timestamp};
+use mlops_core::{Error, ErrorKind, Result};
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use replica::{Condition, Replica, Seen};
+use state::{Folder, Record, RevisionFolder};
+
+/// How a [`ProcessDeployer`] works.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ProcessOptions {
+    /// What every process sees of the environment; `PATH` belongs here.
+    pub environment: BTreeMap<String, String>,
+    /// How many bytes of each replica's output are kept, roughly.
+    pub log_bytes: u64,
+    /// Where "now" comes from.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Default for ProcessOptions {
+    /// No environment but a usual `PATH`, 16 MiB of output.
+    fn default() -> Self {
+        let path = ("PATH".to_owned(), "/usr/local/bin:/usr/bin:/bin".to_owned());
+        let environment = BTreeMap::from([path]);
+        Self { environment, log_bytes: 16 << 20, clock: Arc::new(SystemClock) }
+    }
+}
+
+impl ProcessOptions {
+    /// Sets what every process sees of the environment.
+    #[must_use]
+    pub fn with_environment(self, environment: impl IntoIterator<Item = (String, String)>) -> Self {
+        Self { environment: environment.into_iter().collect(), ..self }
+    }
+
+    /// Sets how many bytes of each replica's output are kept.
+    #[must_use]
+    pub fn with_log_bytes(self, log_bytes: u64) -> Self {
+        Self { log_bytes, ..self }
+    }
+
+    /// Sets where "now" comes from.
+    #[must_use]
+    pub fn with_clock(self, clock: Arc<dyn Clock>) -> Self {
+        Self { clock, ..self }
+    }
+}
+
+/// Runs revisions as child processes. See the [module](self).
+///
+/// Dropping it leaves the processes running for a successor; [`ProcessDeployer::shutdown`] ends them.
+#[derive(Debug, Clone)]
+pub struct ProcessDeployer(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    folder: Arc<Folder>,
+    options: ProcessOptions,
+    environment: Arc<BTreeMap<String, String>>,
+    runtime: Handle,
+    revisions: Mutex<BTreeMap<RevisionRef, Arc<Revision>>>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        for revision in self.lock().values() {
+            revision.take_tasks().iter().for_each(JoinHandle::abort);
+        }
+    }
+}
+
+/// A revision that is being run.
+#[derive(Debug)]
+struct Revision {
+    spec: Arc<RevisionSpec>,
+    digest: Digest,
+    folder: RevisionFolder,
+    replicas: Vec<watch::Receiver<Seen>>,
+    stop: watch::Sender<bool>,
+    tasks: Mutex<Vec<JoinHandle<()>>>,
+    phase: Mutex<(Phase, Timestamp)>,
+}
+
+impl ProcessDeployer {
+    /// Opens the deployer of a folder, made when it is not there; adopts or ends what an earlier one
+    /// has left running. Runs its tasks on the current tokio runtime.
+    ///
+    /// # Errors
+    /// `Conflict` while another deployer has the folder open, `Corrupt` for a damaged record,
+    /// `Unsupported` on a system without `/proc`, and those of the disk.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub async fn open(folder: impl Into<PathBuf>, options: ProcessOptions) -> Result<Self> {
+        if !group::is_supported() {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "processes can't be told apart without /proc",
+            ));
+        }
+        let folder = folder.into();
+        let folder = std::path::absolute(&folder)
+            .map_err(|error| Error::io("find a folder", &folder, error))?;
+        let folder = Arc::new(Folder::open(&folder)?);
+        let environment = Arc::new(options.environment.clone());
+        let (runtime, revisions) = (Handle::current(), Mutex::default());
+        let deployer = Self(Arc::new(Inner { folder, options, environment, runtime, revisions }));
+        deployer.take_over().await?;
+        Ok(deployer)
+    }
+
+    /// Ends every revision and everything it has started, and forgets them.
+    ///
+    /// # Errors
+    /// Those of [`Deployer::delete`]; the other revisions are ended all the same.
+    pub async fn shutdown(&self) -> Result<()> {
+        let all: Vec<RevisionRef> = self.0.lock().keys().cloned().collect();
+        let ended =
+            futures::future::join_all(all.iter().map(|revision| self.delete(revision))).await;
+        ended.into_iter().collect()
+    }
+
+    /// Lets go of every process without ending it, for a successor that is about to open the folder.
+    pub async fn detach(self) {
+        let all: Vec<Arc<Revision>> = std::mem::take(&mut *self.0.lock()).into_values().collect();
+        for task in all.iter().flat_map(|revision| revision.take_tasks()) {
+            task.abort();
+            // A task that was aborted says so, which is no error here.
+            task.await.ok();
+        }
+    }
+
+    /// Adopts what is wanted and still runs; ends everything else that carries a mark of ours.
+    async fn take_over(&self) -> Result<()> {
+        let inner = &self.0;
+        let mut adopted: BTreeMap<RevisionRef, (RevisionSpec, Vec<Option<Record>>)> =
+            BTreeMap::new();
+        for revision in inner.folder.revisions()? {
+            let folder = inner.folder.of(&revision);
+            match folder.spec()? {
+                Some(spec) if !folder.is_ending() => {
+                    let records = (0..spec.replicas.get()).map(|index| adoptable(&folder, index));
+                    let records = records.collect::<Result<_>>()?;
+                    adopted.insert(revision, (spec, records));
+                }
+                _ => {}
+            }
+        }
+        let kept: Vec<String> = adopted
+            .values()
+            .flat_map(|(_, records)| records.iter().flatten().map(|record| record.mark.clone()))
+            .collect();
+        let mut others: Vec<String> =
+            group::marked(&inner.folder.marks()).into_iter().map(|(_, mark)| mark).collect();
+        others.retain(|mark| !kept.contains(mark));
+        others.sort_unstable();
+        others.dedup();
+        let grace = std::time::Duration::from_secs(5);
+        futures::future::join_all(others.iter().map(|mark| group::end(mark, None, grace))).await;
+        for revision in inner.folder.revisions()? {
+            if !adopted.contains_key(&revision) {
+                inner.folder.of(&revision).remove()?;
+            }
+        }
+        for (name, (spec, records)) in adopted {
+            let revision = inner.start(spec, records)?;
+            inner.lock().insert(name, revision);
+        }
+        Ok(())
+    }
+}
+
+/// The record of a replica whose process still runs; its leader is looked up when it was started but
+/// not written down.
+fn adoptable(folder: &RevisionFolder, index: u32) -> Result<Option<Record>> {
+    let Some(mut record) = folder.record(index)? else { return Ok(None) };
+    if !record.leader.is_some_and(group::Leader::is_alive) {
+        let found = group::marked(&record.mark).into_iter().map(|(pid, _)| pid);
+        record.leader = found.filter(|pid| group::leads(*pid)).find_map(group::Leader::find);
+        folder.write_record(index, &record)?;
+    }
+    Ok(record.leader.is_some().then_some(record))
+}
+
+impl Inner {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<RevisionRef, Arc<Revision>>> {
+        // No code that can panic runs under the lock.
+        self.revisions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn find(&self, revision: &RevisionRef) -> Result<Arc<Revision>> {
+        let found = self.lock().get(revision).cloned();
+        found.ok_or_else(|| Error::not_found("revision", revision))
+    }
+
+    /// Begins the tasks of a revision, each with the process that it adopts.
+    fn start(&self, spec: RevisionSpec, adopted: Vec<Option<Record>>) -> Result<Arc<Revision>> {
+        let process = process_of(&spec)?.clone();
+        let (digest, folder) = (spec.digest()?, self.folder.of(&spec.revision));
+        let (spec, (stop, stopped)) = (Arc::new(spec), watch::channel(false));
+        let (mut replicas, mut tasks) = (Vec::new(), Vec::new());
+        for (index, adopted) in (0..spec.replicas.get()).zip(adopted) {
+            let seen =
+                Seen { condition: Condition::Starting, message: None, port: None, restarts: 0 };
+            let (seen, receiver) = watch::channel(seen);
+            let replica = Replica {
+                index,
+                spec: Arc::clone(&spec),
+                process: process.clone(),
+                home: Arc::clone(&self.folder),
+                folder: folder.clone(),
+                environment: Arc::clone(&self.environment),
+                log_bytes: self.options.log_bytes,
+                seen,
+                stop: stopped.clone(),
+            };
+            tasks.push(self.runtime.spawn(replica.run(adopted)));
+            replicas.push(receiver);
+        }
+        let tasks = Mutex::new(tasks);
+        let phase = Mutex::new((Phase::Starting, self.options.clock.now()));
+        Ok(Arc::new(Revision { spec, digest, folder, replicas, stop, tasks, phase }))
+    }
+
+    fn status(&self, revision: &Revision) -> RevisionStatus {
+        let seen: Vec<Seen> = revision.replicas.iter().map(|seen| seen.borrow().clone()).collect();
+        let (phase, since) = revision.phase(&seen, self.options.clock.now());
+        let address = |port: u16| Address::new(format!("127.0.0.1:{port}")).ok();
+        let ready = seen.iter().filter(|seen| seen.condition == Condition::Ready).count();
+        RevisionStatus {
+            revision: revision.spec.revision.clone(),
+            model: revision.spec.model.clone(),
+            spec: revision.digest,
+            phase,
+            message: seen.iter().find_map(|seen| seen.message.clone()),
+            ready: u32::try_from(ready).unwrap_or(u32::MAX),
+            wanted: revision.spec.replicas.get(),
+            restarts: seen.iter().map(|seen| seen.restarts).sum(),
+            addresses: seen.iter().filter_map(|seen| seen.port.and_then(address)).collect(),
+            since,
+        }
+    }
+}
+
+fn process_of(spec: &RevisionSpec) -> Result<&Process> {
+    match &spec.workload {
+        Workload::Process(process) => Ok(process),
+        _ => Err(Error::new(ErrorKind::Unsupported, "this deployer runs processes only")),
+    }
+}
+
+impl Revision {
+    /// What the replicas make of it, and since when it has been so.
+    fn phase(&self, seen: &[Seen], now: Timestamp) -> (Phase, Timestamp) {
+        let mut phase = self.phase.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = |condition| seen.iter().all(|seen| seen.condition == condition);
+        let was_ready = matches!(phase.0, Phase::Ready | Phase::Degraded);
+        let next = if *self.stop.borrow() {
+            Phase::Ending
+        } else if seen.iter().any(|seen| seen.condition == Condition::Failed) {
+            Phase::Failed
+        } else if all(Condition::Ready) {
+            Phase::Ready
+        } else if was_ready || seen.iter().any(|seen| seen.condition == Condition::Unready) {
+            Phase::Degraded
+        } else {
+            Phase::Starting
+        };
+        if phase.0 != next {
+            *phase = (next, now);
+        }
+        *phase
+    }
+
+    fn take_tasks(&self) -> Vec<JoinHandle<()>> {
+        std::mem::take(&mut self.tasks.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    async fn ended(&self) {
+        for seen in &self.replicas {
+            // The sender goes with its task, and a task that is gone has nothing left to end.
+            seen.clone().wait_for(|seen| seen.condition == Condition::Ended).await.ok();
+        }
+    }
+}
+
+#[async_trait]
+impl Deployer for ProcessDeployer {
+    async fn apply(&self, spec: RevisionSpec) -> Result<RevisionStatus> {
+        process_of(&spec)?;
+        // Held while a few small files are written, so that two calls can't both start it.
+        let mut revisions = self.0.lock();
+        if let Some(there) = revisions.get(&spec.revision) {
+            if *there.stop.borrow() {
+                let message = format!("the revision is being ended: revision={}", spec.revision);
+                return Err(Error::new(ErrorKind::Conflict, message));
+            }
+            return match there.digest == spec.digest()? {
+                true => Ok(self.0.status(there)),
+                false => Err(spec.taken()),
+            };
+        }
+        self.0.folder.of(&spec.revision).write_spec(&spec)?;
+        let fresh = vec![None; spec.replicas.get() as usize];
+        let name = spec.revision.clone();
+        let revision = self.0.start(spec, fresh)?;
+        revisions.insert(name, Arc::clone(&revision));
+        Ok(self.0.status(&revision))
+    }
+
+    async fn get(&self, revision: &RevisionRef) -> Result<RevisionStatus> {
+        Ok(self.0.status(&*self.0.find(revision)?))
+    }
+
+    fn list(&self, endpoint: &EndpointName) -> BoxStream<'static, Result<RevisionStatus>> {
+        let all: Vec<Arc<Revision>> = self.0.lock().values().cloned().collect();
+        let fitting = all.iter().filter(|revision| revision.spec.revision.endpoint == *endpoint);
+        let statuses: Vec<_> = fitting.map(|revision| Ok(self.0.status(revision))).collect();
+        stream::iter(statuses).boxed()
+    }
+
+    async fn delete(&self, name: &RevisionRef) -> Result<()> {
+        let Ok(revision) = self.0.find(name) else { return Ok(()) };
+        revision.folder.write_ending()?;
+        revision.stop.send_replace(true);
+        revision.ended().await;
+        revision.folder.remove()?;
+        let mut revisions = self.0.lock();
+        // Not one that was applied anew while two callers waited for the same end.
+        if revisions.get(name).is_some_and(|there| Arc::ptr_eq(there, &revision)) {
+            revisions.remove(name);
+        }
+        Ok(())
+    }
+
+    fn logs(&self, revision: &RevisionRef, query: LogQuery) -> BoxStream<'static, Result<LogLine>> {
+        let found = self.0.find(revision);
+        let read = async move {
+            let revision = found?;
+            let work = move || revision.log_lines(query.tail);
+            tokio::task::spawn_blocking(work).await.map_err(|source| {
+                Error::new(ErrorKind::Internal, "reading a log ended early").with_source(source)
+            })?
+        };
+        stream::once(read)
+            .flat_map(|lines| match lines {
+                Ok(lines) => stream::iter(lines.into_iter().map(Ok).collect::<Vec<_>>()),
+                Err(error) => stream::iter(vec![Err(error)]),
+            })
+            .boxed()
+    }
+}
+
+impl Revision {
+    /// The lines of all replicas, one replica after the other.
+    fn log_lines(&self, tail: Option<usize>) -> Result<Vec<LogLine>> {
+        let mut all = Vec::new();
+        for replica in 0..self.spec.replicas.get() {
+            let lines = log::lines(&self.folder.log(replica), tail)?;
+            all.extend(lines.into_iter().map(|text| LogLine { replica, text }));
+        }
+        Ok(all)
+    }
+}
