@@ -193,9 +193,17 @@ impl TrafficSpec {
         split: Split,
         backends: BTreeMap<RevisionName, Backend>,
     ) -> Result<Self> {
-        let spec = Self { endpoint, generation, split, mirror: None, sticky: None, backends };
-        spec.split.iter().try_for_each(|(revision, _)| spec.check_backend(revision))?;
-        Ok(spec)
+        Self { endpoint, generation, split, mirror: None, sticky: None, backends }.checked()
+    }
+
+    /// This spec, if it holds together: for one that was read from elsewhere.
+    ///
+    /// # Errors
+    /// `InvalidInput` when a revision with a share or copies has no backend, or one without addresses.
+    pub fn checked(self) -> Result<Self> {
+        self.split.iter().try_for_each(|(revision, _)| self.check_backend(revision))?;
+        self.mirror.iter().try_for_each(|mirror| self.check_backend(&mirror.revision))?;
+        Ok(self)
     }
 
     /// Copies requests as well.
@@ -203,8 +211,7 @@ impl TrafficSpec {
     /// # Errors
     /// `InvalidInput` when the revision has no backend.
     pub fn with_mirror(self, mirror: Mirror) -> Result<Self> {
-        self.check_backend(&mirror.revision)?;
-        Ok(Self { mirror: Some(mirror), ..self })
+        Self { mirror: Some(mirror), ..self }.checked()
     }
 
     /// Keeps requests with the same value of a header together.

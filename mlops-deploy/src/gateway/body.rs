@@ -69,7 +69,8 @@ impl Body for Sending {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         if self.body.is_none() {
-            self.body = self.waiting.lock().take();
+            let taken = self.waiting.lock().take();
+            self.body = taken;
         }
         match &mut self.body {
             Some(body) => Pin::new(body).poll_frame(cx),
@@ -82,7 +83,7 @@ impl Body for Sending {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.as_ref().map_or_else(|| self.waiting.hint.clone(), Body::size_hint)
+        self.body.as_ref().map_or_else(|| self.waiting.hint, Body::size_hint)
     }
 }
 
@@ -118,7 +119,8 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Counted<B> {
             Poll::Ready(Some(Ok(_))) if self.body.is_end_stream() => Some(Outcome::Good),
             _ => None,
         };
-        if let (Some(outcome), Some(mut request)) = (ended, self.request.take_if(|_| ended.is_some()))
+        if let (Some(outcome), Some(mut request)) =
+            (ended, self.request.take_if(|_| ended.is_some()))
         {
             request.note(outcome);
         }

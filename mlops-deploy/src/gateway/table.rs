@@ -56,8 +56,7 @@ impl Table {
         let shares = spec.split.iter();
         let shares = shares.map(|(name, share)| (u64::from(share.get()), target(name))).collect();
         let mirror = spec.mirror.as_ref();
-        let mirror =
-            mirror.map(|it| (u64::from(it.percent.get()), target(&it.revision)));
+        let mirror = mirror.map(|it| (u64::from(it.percent.get()), target(&it.revision)));
         Self { spec, shares, mirror, turn: AtomicU64::new(seed) }
     }
 

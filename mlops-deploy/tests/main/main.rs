@@ -1,6 +1,10 @@
 //! The actuators as their users meet them: real processes, real sockets.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
 
+mod backend;
+mod gateway;
+mod load;
 mod process;
 mod server;
+mod switch;
