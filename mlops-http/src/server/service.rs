@@ -19,7 +19,7 @@ use super::answer::{Answer, UnderWay};
 use super::phase::Phase;
 use super::{BoxError, Peer, Shared};
 use crate::body::{BodyControl, RequestBody};
-use crate::error::HttpError;
+use crate::error::{ErrorShape, HttpError};
 
 /// The service of one connection.
 pub(super) struct PerConnection<S> {
@@ -57,9 +57,11 @@ where
                 Ok(answer) => answer.await,
                 Err(error) => Err(error),
             };
-            let mut response = match outcome.and_then(|response| intact(response, &control)) {
+            let shape = shared.options.error_shape;
+            let outcome = outcome.map_err(|error| error.render(shape));
+            let mut response = match outcome.and_then(|answer| intact(answer, &control, shape)) {
                 Ok(response) => Answer::of_handler(response, under_way),
-                Err(error) => Answer::own(error.render(shared.options.error_shape), under_way),
+                Err(response) => Answer::own(response, under_way),
             };
             if version <= Version::HTTP_11 && shared.says_farewell() {
                 let close = HeaderValue::from_static("close");
@@ -111,13 +113,25 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
 
 /// The response, unless it is an error that the server words itself: one that a handler has returned
 /// as [`HttpError`], or a failure whose cause is that the request's body did not keep to its limits.
-fn intact<B>(mut response: Response<B>, control: &BodyControl) -> Result<Response<B>, HttpError> {
+fn intact<B>(
+    mut response: Response<B>,
+    control: &BodyControl,
+    shape: ErrorShape,
+) -> Result<Response<B>, Response<Bytes>> {
     if let Some(error) = response.extensions_mut().remove::<HttpError>() {
-        return Err(error);
+        let mut own = error.render(shape);
+        // What was added to the error on its way here stays, `Allow` for one.
+        let mut headers = std::mem::take(response.headers_mut());
+        headers.remove(header::CONTENT_LENGTH);
+        for (name, value) in own.headers() {
+            headers.insert(name.clone(), value.clone());
+        }
+        *own.headers_mut() = headers;
+        return Err(own);
     }
     let failed = response.status().is_client_error() || response.status().is_server_error();
     match control.fault() {
-        Some(fault) if failed => Err(fault.clone().into()),
+        Some(fault) if failed => Err(HttpError::from(fault.clone()).render(shape)),
         _ => Ok(response),
     }
 }
