@@ -58,11 +58,7 @@ where
                 Err(error) => Err(error),
             };
             let shape = shared.options.error_shape;
-            let outcome = outcome.map_err(|error| error.render(shape));
-            let mut response = match outcome.and_then(|answer| intact(answer, &control, shape)) {
-                Ok(response) => Answer::of_handler(response, under_way),
-                Err(response) => Answer::own(response, under_way),
-            };
+            let mut response = finish(outcome, &control, shape, under_way);
             if version <= Version::HTTP_11 && shared.says_farewell() {
                 let close = HeaderValue::from_static("close");
                 response.headers_mut().insert(header::CONNECTION, close);
@@ -111,13 +107,19 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("unknown")
 }
 
-/// The response, unless it is an error that the server words itself: one that a handler has returned
-/// as [`HttpError`], or a failure whose cause is that the request's body did not keep to its limits.
-fn intact<B>(
-    mut response: Response<B>,
+/// The response as the service gave it, unless it is an error that the server words: its own, one that
+/// a handler has returned as [`HttpError`], or a failure whose cause is that the request's body did not
+/// keep to its limits.
+fn finish<B>(
+    outcome: Result<Response<B>, HttpError>,
     control: &BodyControl,
     shape: ErrorShape,
-) -> Result<Response<B>, Response<Bytes>> {
+    under_way: UnderWay,
+) -> Response<Answer<B>> {
+    let mut response = match outcome {
+        Ok(response) => response,
+        Err(error) => return Answer::own(error.render(shape), under_way),
+    };
     if let Some(error) = response.extensions_mut().remove::<HttpError>() {
         let mut own = error.render(shape);
         // What was added to the error on its way here stays, `Allow` for one.
@@ -127,11 +129,13 @@ fn intact<B>(
             headers.insert(name.clone(), value.clone());
         }
         *own.headers_mut() = headers;
-        return Err(own);
+        return Answer::own(own, under_way);
     }
     let failed = response.status().is_client_error() || response.status().is_server_error();
     match control.fault() {
-        Some(fault) if failed => Err(HttpError::from(fault.clone()).render(shape)),
-        _ => Ok(response),
+        Some(fault) if failed => {
+            Answer::own(HttpError::from(fault.clone()).render(shape), under_way)
+        }
+        _ => Answer::of_handler(response, under_way),
     }
 }
