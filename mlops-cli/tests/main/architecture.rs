@@ -71,8 +71,20 @@ fn store_knows_core_and_neither_drift_nor_servers() {
 }
 
 #[test]
+fn http_knows_no_crate_of_ours_no_sql_and_no_arrow() {
+    let http = ["-p", "mlops-http", "-e", "normal", "--all-features"];
+    assert!(tree(&http).contains("hyper"));
+    links_none_of(
+        &http,
+        &["mlops-core", "mlops-drift", "mlops-store", "mlops-cli", "arrow", "arrow-", "parquet"],
+    );
+    links_none_of(&http, &SQL);
+    links_none_of(&http, &["rustls", "reqwest", "tonic", "openssl"]);
+}
+
+#[test]
 fn nobody_depends_on_the_binary_the_benches_or_the_examples() {
-    for top in ["mlops-core", "mlops-drift", "mlops-store"] {
+    for top in ["mlops-core", "mlops-drift", "mlops-store", "mlops-http"] {
         links_none_of(
             &["-p", top, "-e", "normal"],
             &["mlops-cli", "mlops-benches", "mlops-examples"],

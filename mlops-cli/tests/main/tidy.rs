@@ -7,7 +7,15 @@ use super::root;
 /// Every Rust source of the project, by its path from the root.
 fn sources() -> Vec<(String, String)> {
     let mut files = Vec::new();
-    for folder in ["mlops-core", "mlops-drift", "mlops-store", "mlops-cli", "benches", "examples"] {
+    for folder in [
+        "mlops-core",
+        "mlops-drift",
+        "mlops-store",
+        "mlops-http",
+        "mlops-cli",
+        "benches",
+        "examples",
+    ] {
         walk(&root().join(folder), &mut files);
     }
     assert!(files.len() > 100, "only {} sources found", files.len());

@@ -79,7 +79,7 @@ enum Protocol {
 
 /// Reads as much as it takes to tell HTTP/2 from HTTP/1: often one byte.
 async fn opening(stream: &TcpStream, phase: &Phase, shared: &Shared) -> io::Result<Opening> {
-    let mut stage = shared.stage.subscribe();
+    let mut closing = pin!(shared.closing());
     let (header, idle) = (shared.options.header_deadline, shared.options.idle_deadline);
     let mut bytes = Vec::with_capacity(PREFACE.len());
     loop {
@@ -91,7 +91,7 @@ async fn opening(stream: &TcpStream, phase: &Phase, shared: &Shared) -> io::Resu
         tokio::select! {
             biased;
             ready = stream.readable() => ready?,
-            _ = stage.wait_for(|stage| stage.closes()), if bytes.is_empty() => {
+            () = &mut closing, if bytes.is_empty() => {
                 return Ok(Opening { protocol: Protocol::Unknown, bytes });
             }
             () = tokio::time::sleep_until(wake) => continue,
@@ -211,8 +211,7 @@ async fn drive<C: Future>(
     phase: &Phase,
     shared: &Shared,
 ) -> End<C::Output> {
-    let mut stage = shared.stage.subscribe();
-    let mut closing = pin!(async move { stage.wait_for(|stage| stage.closes()).await.is_ok() });
+    let mut closing = pin!(shared.closing());
     let (mut closes, mut asked) = (false, false);
     let mut watch = Watch::new(phase, shared);
     std::future::poll_fn(|cx| {

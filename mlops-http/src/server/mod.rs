@@ -176,12 +176,6 @@ enum Stage {
     Closing,
 }
 
-impl Stage {
-    fn closes(self) -> bool {
-        self == Self::Closing
-    }
-}
-
 /// What the acceptor, the connections and the handle share.
 #[derive(Debug)]
 struct Shared {
@@ -208,6 +202,17 @@ impl Shared {
             in_flight: AtomicUsize::new(0),
             served: AtomicU64::new(0),
             quiet: Notify::new(),
+        }
+    }
+
+    /// Ends when connections are to close, and whatever had reached this machine by then can be read:
+    /// the runtime hears of it while this waits for its turn.
+    async fn closing(&self) {
+        // The sender lives in `self`, so there is always a stage to come.
+        let closes =
+            self.stage.subscribe().wait_for(|stage| *stage == Stage::Closing).await.is_ok();
+        if closes {
+            tokio::task::yield_now().await;
         }
     }
 

@@ -19,7 +19,7 @@ use super::answer::{Answer, UnderWay};
 use super::phase::Phase;
 use super::{BoxError, Peer, Shared};
 use crate::body::{BodyControl, RequestBody};
-use crate::error::HttpError;
+use crate::error::{ErrorShape, HttpError};
 
 /// The service of one connection.
 pub(super) struct PerConnection<S> {
@@ -57,10 +57,8 @@ where
                 Ok(answer) => answer.await,
                 Err(error) => Err(error),
             };
-            let mut response = match outcome.and_then(|response| intact(response, &control)) {
-                Ok(response) => Answer::of_handler(response, under_way),
-                Err(error) => Answer::own(error.render(shared.options.error_shape), under_way),
-            };
+            let shape = shared.options.error_shape;
+            let mut response = finish(outcome, &control, shape, under_way);
             if version <= Version::HTTP_11 && shared.says_farewell() {
                 let close = HeaderValue::from_static("close");
                 response.headers_mut().insert(header::CONNECTION, close);
@@ -109,15 +107,35 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("unknown")
 }
 
-/// The response, unless it is an error that the server words itself: one that a handler has returned
-/// as [`HttpError`], or a failure whose cause is that the request's body did not keep to its limits.
-fn intact<B>(mut response: Response<B>, control: &BodyControl) -> Result<Response<B>, HttpError> {
+/// The response as the service gave it, unless it is an error that the server words: its own, one that
+/// a handler has returned as [`HttpError`], or a failure whose cause is that the request's body did not
+/// keep to its limits.
+fn finish<B>(
+    outcome: Result<Response<B>, HttpError>,
+    control: &BodyControl,
+    shape: ErrorShape,
+    under_way: UnderWay,
+) -> Response<Answer<B>> {
+    let mut response = match outcome {
+        Ok(response) => response,
+        Err(error) => return Answer::own(error.render(shape), under_way),
+    };
     if let Some(error) = response.extensions_mut().remove::<HttpError>() {
-        return Err(error);
+        let mut own = error.render(shape);
+        // What was added to the error on its way here stays, `Allow` for one.
+        let mut headers = std::mem::take(response.headers_mut());
+        headers.remove(header::CONTENT_LENGTH);
+        for (name, value) in own.headers() {
+            headers.insert(name.clone(), value.clone());
+        }
+        *own.headers_mut() = headers;
+        return Answer::own(own, under_way);
     }
     let failed = response.status().is_client_error() || response.status().is_server_error();
     match control.fault() {
-        Some(fault) if failed => Err(fault.clone().into()),
-        _ => Ok(response),
+        Some(fault) if failed => {
+            Answer::own(HttpError::from(fault.clone()).render(shape), under_way)
+        }
+        _ => Answer::of_handler(response, under_way),
     }
 }

@@ -80,7 +80,7 @@ async fn a_drain_answers_what_is_under_way() {
 
 #[tokio::test]
 async fn an_idle_connection_is_told_to_go_away() {
-    let server = start(hello(), patient().with_idle_deadline(SHORT));
+    let server = start(hello(), patient().with_idle_deadline(5 * SHORT));
     let (mut sender, task) = connect(&server).await;
     let (status, _) = call(&mut sender, Method::GET, "http://localhost/", Bytes::new()).await;
     assert_eq!(status, 200);

@@ -1,5 +1,7 @@
 //! The server against real sockets: clients here write bytes, so that they can be as rude as they like.
 
+#![allow(clippy::unwrap_used)]
+
 mod connection;
 mod drain;
 mod http2;

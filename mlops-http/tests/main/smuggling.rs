@@ -23,7 +23,7 @@ async fn fate(text: &str) -> (String, Vec<String>) {
         }
     };
     let routes = Routes::new().fallback(Scope::Public, any);
-    let options = patient().with_header_deadline(SHORT).with_idle_deadline(SHORT);
+    let options = patient().with_header_deadline(20 * SHORT).with_idle_deadline(SHORT);
     let body = options.body.with_progress(Some(SHORT));
     let server = start(routes.into_service((), Arc::new(Anyone)), options.with_body(body));
     let mut client = Client::connect(&server).await;
