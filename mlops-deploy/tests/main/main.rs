@@ -4,6 +4,8 @@
 
 mod backend;
 mod gateway;
+#[cfg(feature = "grpc")]
+mod generated;
 mod load;
 mod process;
 mod server;

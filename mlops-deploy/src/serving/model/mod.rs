@@ -1,0 +1,12 @@
+//! Models that are loaded, which version answers, and how many predictions run at once.
+
+mod loaded;
+mod pool;
+mod repository;
+
+#[cfg(test)]
+mod tests;
+
+pub use loaded::LoadedModel;
+pub use pool::{Pool, PoolOptions};
+pub use repository::{Repository, RepositoryOptions};
