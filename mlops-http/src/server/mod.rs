@@ -43,6 +43,8 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// - Errors are JSON: those of handlers, if they are [`HttpError`]s, and those of the protocol, if it is
 ///   HTTP/1. (A head of HTTP/2 that is too large is answered with 431 and no body.)
 /// - A request's extensions hold its [`Peer`] and its [`BodyControl`](crate::body::BodyControl).
+/// - A bare LF ends a line of an HTTP/1 head, as RFC 9112 (2.2) allows; two lengths in one head are
+///   refused however their lines end. A proxy in front has to see lines in the same way.
 /// - Upgrades and `CONNECT` are not offered.
 ///
 /// Every task is joined by the one that accepts, and that one by [`ServerHandle::drain`].

@@ -115,6 +115,27 @@ async fn garbage_is_refused() {
     }
 }
 
+/// RFC 9112 (2.2) allows a recipient to take a bare LF for the end of a line, and hyper does so in a
+/// head: what counts is that a head is read in one way only, and that its body is not.
+#[tokio::test]
+async fn a_bare_line_feed_ends_a_line_of_a_head_and_nothing_else() {
+    let (answer, seen) = fate("GET /first HTTP/1.1\nHost: localhost\nX: y\n\n").await;
+    assert_eq!(seen, ["/first"], "{answer}");
+    let body = "GET /smuggled HTTP/1.1\nHost: localhost\n\n";
+    let length = body.len();
+    let head = format!("POST /first HTTP/1.1\nHost: localhost\nContent-Length: {length}\n\n");
+    let (answer, seen) = fate(&format!("{head}{body}")).await;
+    assert_eq!(seen, ["/first"], "{answer}");
+    for garbage in ["\n\n\nnonsense\n\n", "GET /first\n\n", "GET\n/first HTTP/1.1\n\n"] {
+        let (answer, seen) = fate(garbage).await;
+        assert_eq!(seen, Vec::<String>::new(), "{garbage:?}: {answer}");
+    }
+    let both = "POST /first HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nX: y\nContent-Length: 6\r\n";
+    let (answer, seen) = fate(&format!("{both}\r\n0\r\n\r\n{SECOND}")).await;
+    assert_eq!(seen, Vec::<String>::new(), "{answer}");
+    assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+}
+
 #[tokio::test]
 async fn requests_that_follow_each_other_are_two() {
     let first = "POST /first HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello";
