@@ -247,14 +247,14 @@ impl ServingMetrics {
 /// pool, predicting.
 #[derive(Debug)]
 pub struct Metered<S> {
-    inner: S,
+    inner: Arc<S>,
     metrics: Arc<ServingMetrics>,
 }
 
 impl<S> Metered<S> {
     /// Counts in `metrics`.
-    pub fn new(inner: S, metrics: Arc<ServingMetrics>) -> Self {
-        Self { inner, metrics }
+    pub fn new(inner: impl Into<Arc<S>>, metrics: Arc<ServingMetrics>) -> Self {
+        Self { inner: inner.into(), metrics }
     }
 }
 

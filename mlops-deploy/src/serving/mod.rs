@@ -1,4 +1,4 @@
-//! A model server without its sockets: requests to batches, batches to models, answers back.
+//! A model server: requests to batches, batches to models, answers back.
 //!
 //! | module | holds |
 //! |---|---|
@@ -10,6 +10,7 @@
 //! | [`model`] | what is loaded, which version answers, how many predictions run |
 //! | [`serve`] | the trait between protocols and models |
 //! | [`observe`], [`metrics`] | who looks at batches, and what Prometheus reads |
+//! | [`rest`] | the routes of all of it, for a server of mlops-http |
 //! | [`error`] | errors with their HTTP status and gRPC code |
 
 pub mod error;
@@ -21,6 +22,7 @@ pub mod mlflow;
 pub mod model;
 pub mod observe;
 pub mod predictor;
+pub mod rest;
 pub mod serve;
 pub mod signature;
 pub mod tensor;

@@ -5,10 +5,13 @@
 //! does; a null or an empty field is a NaN in a column of floats and refused in any other.
 
 mod csv;
+mod rest;
 mod table;
 
 #[cfg(test)]
 mod tests;
+
+pub(super) use rest::routes;
 
 use arrow::array::RecordBatch;
 use serde::ser::{Serialize, SerializeMap as _, SerializeSeq as _, Serializer};
