@@ -24,6 +24,8 @@ pub mod predictor;
 pub mod serve;
 pub mod signature;
 pub mod tensor;
+#[cfg(test)]
+mod testing;
 pub mod v2;
 
 pub use error::{ServeError, ServeErrorKind};
