@@ -45,7 +45,16 @@ fn core_knows_no_http_no_sql_no_arrow_and_no_crate_of_ours() {
     links_none_of(&core, &SQL);
     links_none_of(
         &core,
-        &["arrow", "arrow-", "parquet", "kube", "mlops-drift", "mlops-store", "mlops-cli"],
+        &[
+            "arrow",
+            "arrow-",
+            "parquet",
+            "kube",
+            "mlops-drift",
+            "mlops-store",
+            "mlops-deploy",
+            "mlops-cli",
+        ],
     );
 }
 
@@ -64,7 +73,7 @@ fn drift_knows_no_async_no_store_and_no_crate_of_ours() {
 fn store_knows_core_and_neither_drift_nor_servers() {
     let store = ["-p", "mlops-store", "-e", "normal", "--all-features"];
     assert!(tree(&store).contains("mlops-core"));
-    links_none_of(&store, &["mlops-drift", "mlops-cli", "arrow", "arrow-"]);
+    links_none_of(&store, &["mlops-drift", "mlops-deploy", "mlops-cli", "arrow", "arrow-"]);
     links_none_of(&store, &HTTP);
     let lean = ["-p", "mlops-store", "-e", "normal", "--no-default-features"];
     links_none_of(&lean, &SQL);
@@ -80,11 +89,17 @@ fn http_knows_no_crate_of_ours_no_sql_and_no_arrow() {
     );
     links_none_of(&http, &SQL);
     links_none_of(&http, &["rustls", "reqwest", "tonic", "openssl"]);
+    let deploy = ["-p", "mlops-deploy", "-e", "normal", "--all-features"];
+    assert!(tree(&deploy).contains("mlops-core"));
+    links_none_of(&deploy, &["mlops-store", "mlops-drift", "mlops-cli", "parquet"]);
+    links_none_of(&deploy, &SQL);
+    let lean = ["-p", "mlops-deploy", "-e", "normal", "--no-default-features"];
+    links_none_of(&lean, &["tonic", "prost"]);
 }
 
 #[test]
 fn nobody_depends_on_the_binary_the_benches_or_the_examples() {
-    for top in ["mlops-core", "mlops-drift", "mlops-store", "mlops-http"] {
+    for top in ["mlops-core", "mlops-drift", "mlops-store", "mlops-http", "mlops-deploy"] {
         links_none_of(
             &["-p", top, "-e", "normal"],
             &["mlops-cli", "mlops-benches", "mlops-examples"],

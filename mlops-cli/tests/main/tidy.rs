@@ -12,6 +12,7 @@ fn sources() -> Vec<(String, String)> {
         "mlops-drift",
         "mlops-store",
         "mlops-http",
+        "mlops-deploy",
         "mlops-cli",
         "benches",
         "examples",
@@ -103,9 +104,17 @@ fn core_touches_files_and_processes_only_where_it_says_so() {
 }
 
 #[test]
+fn mlflows_words_stand_only_in_its_folder_and_where_the_folder_is_named() {
+    let allowed = |name: &str| {
+        name.split('/').any(|part| part.trim_end_matches(".rs") == "mlflow")
+            || name == "mlops-deploy/src/serving/mod.rs"
+    };
+    stands_only(&["mlflow"], allowed);
+}
+
+#[test]
 fn vendors_words_stand_only_in_comments() {
     let words = [
-        "mlflow",
         "wandb",
         "evidently",
         "nannyml",
@@ -137,7 +146,10 @@ fn no_file_outgrows_its_room() {
         |text: &str| text.lines().take_while(|line| !line.starts_with("#[cfg(test)]")).count();
     let large: Vec<(String, usize)> = sources()
         .into_iter()
-        .filter(|(name, _)| !name.contains("/tests") && !name.contains("conformance"))
+        .filter(|(name, _)| {
+            let exempt = ["/tests", "conformance", "/generated.rs"];
+            !exempt.iter().any(|part| name.contains(part))
+        })
         .map(|(name, text)| (name, production(&text)))
         .filter(|(_, lines)| *lines > 800)
         .collect();

@@ -301,3 +301,82 @@ impl<S: Serve> Serve for Metered<S> {
         self.inner.metadata(model, version)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::observe::BatchObserver;
+    use super::super::serve::InferRequest;
+    use super::super::tensor::{Tensor, TensorData};
+    use super::super::testing::{Sum, iris, loaded};
+    use super::*;
+
+    #[derive(Debug)]
+    struct Scores(usize);
+
+    impl BatchObserver for Scores {
+        fn observe(&self, _batch: &RecordBatch) {}
+        fn scores(&self) -> Vec<Score> {
+            let score = |at: usize| {
+                Score::new(format!("x{at}"), "psi", 0.5).with_threshold(0.2).with_verdict(at > 0)
+            };
+            (0..self.0).map(score).collect()
+        }
+    }
+
+    #[tokio::test]
+    async fn requests_are_counted_by_outcome_and_timed_with_the_aim_as_a_bound() {
+        let metrics = Arc::new(ServingMetrics::default());
+        let server = Metered::new(iris(), Arc::clone(&metrics));
+        let request = |first: f64| {
+            let data = TensorData::Fp64(vec![first, 0.0, 0.0, 0.0]);
+            let inputs = vec![Tensor::new("x", vec![1, 4], data).unwrap()];
+            InferRequest { inputs, ..InferRequest::default() }
+        };
+        for first in [1.0, 2.0, -1.0] {
+            drop(server.infer("iris", None, request(first)).await);
+        }
+        for model in ["a", "b"] {
+            assert!(server.infer(model, None, request(1.0)).await.is_err());
+        }
+        assert!(server.infer("iris", None, InferRequest::default()).await.is_err());
+        let text = metrics.render(&server.loaded()).unwrap();
+        let label = r#"model="iris",version="1""#;
+        for line in [
+            format!("mlops_predictions_total{{{label},outcome=\"ok\"}} 2"),
+            format!("mlops_predictions_total{{{label},outcome=\"model_failed\"}} 1"),
+            format!("mlops_predictions_total{{{label},outcome=\"invalid_input\"}} 1"),
+            r#"mlops_predictions_total{model="_other",version="_other",outcome="unknown_model"} 2"#
+                .to_owned(),
+            format!("mlops_prediction_latency_seconds_count{{{label}}} 4"),
+            format!("mlops_prediction_latency_seconds_bucket{{le=\"0.2\",{label}}} 4"),
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+        }
+        assert!(text.ends_with("# EOF\n") && text.matches("# EOF").count() == 1);
+    }
+
+    #[test]
+    fn drift_is_asked_of_observers_and_labels_are_bounded() {
+        let options = MetricsOptions::default().with_features(2).with_versions(1);
+        let metrics = ServingMetrics::new(options);
+        let model = loaded("m", 1, Sum::new()).with_observer(Arc::new(Scores(4))).with_run_key("k");
+        let text = metrics.render(&[Arc::new(model)]).unwrap();
+        let label = r#"model="m",version="1""#;
+        for line in [
+            format!("mlops_model_info{{{label},run_key=\"k\"}} 1"),
+            format!("mlops_drift_score{{{label},feature=\"x1\",method=\"psi\"}} 0.5"),
+            format!("mlops_drift_threshold{{{label},feature=\"x0\",method=\"psi\"}} 0.2"),
+            format!("mlops_drift_detected{{{label},feature=\"x0\"}} 0"),
+            format!("mlops_drift_detected{{{label},feature=\"_other\"}} 1"),
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+        }
+        assert!(!text.contains("x2"), "{text}");
+        metrics.record("m", "1", "ok", Duration::ZERO);
+        metrics.record("m", "2", "ok", Duration::ZERO);
+        metrics.record("m", "1", "ok", Duration::ZERO);
+        let text = metrics.render(&[]).unwrap();
+        assert!(text.contains(&format!("mlops_predictions_total{{{label},outcome=\"ok\"}} 2")));
+        assert!(!text.contains("version=\"2\"") && text.contains("_other"), "{text}");
+    }
+}

@@ -26,6 +26,8 @@ pub mod rest;
 pub mod serve;
 pub mod signature;
 pub mod tensor;
+#[cfg(test)]
+mod testing;
 pub mod v2;
 
 pub use error::{ServeError, ServeErrorKind};

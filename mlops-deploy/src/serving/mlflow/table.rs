@@ -41,6 +41,9 @@ impl Grid {
         if let Some(problem) = self.problem {
             return Err(ServeError::invalid(problem));
         }
+        if self.rows == 0 {
+            return Err(ServeError::invalid("the request has no rows"));
+        }
         let specs = binding.signature().inputs();
         let got = self.columns.len();
         let mut columns: Vec<Option<Loose>> = specs.iter().map(|_| None).collect();
@@ -56,7 +59,7 @@ impl Grid {
                 rows: self.rows,
             });
         };
-        if names.len() != got && self.rows > 0 {
+        if names.len() != got {
             let want = names.len();
             return Err(ServeError::invalid(format!(
                 "rows have another number of values than there are columns: want={want} got={got}"

@@ -56,10 +56,10 @@ pub fn decode(body: &[u8], header_length: Option<usize>) -> Result<(InferRequest
             ))
         })?,
     };
-    let request: wire::Request = serde_json::from_slice(json)
+    let wire::Object::<wire::Request>(request) = serde_json::from_slice(json)
         .map_err(|error| ServeError::invalid(format!("not an inference request: {error}")))?;
     let inputs = request.inputs.unwrap_or_default();
-    let inputs = inputs.into_iter().map(|input| tensor(input, &mut binary));
+    let inputs = inputs.into_iter().map(|input| tensor(input.0, &mut binary));
     let inputs = inputs.collect::<Result<Vec<_>>>()?;
     if !binary.is_empty() {
         let left = binary.len();
@@ -71,7 +71,7 @@ pub fn decode(body: &[u8], header_length: Option<usize>) -> Result<(InferRequest
     let all = parameters.binary_data_output.unwrap_or(false);
     let mut form = AnswerForm { all, except: HashSet::new() };
     let mut outputs = Vec::new();
-    for output in request.outputs.unwrap_or_default() {
+    for wire::Object(output) in request.outputs.unwrap_or_default() {
         let binary = output.parameters.and_then(|parameters| parameters.binary_data);
         if binary.is_some_and(|binary| binary != all) {
             form.except.insert(output.name.clone());

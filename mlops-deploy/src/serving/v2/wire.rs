@@ -2,9 +2,34 @@
 //!
 //! What is optional may be absent or null; what is unknown is ignored. Answers leave out what is absent.
 
-use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::serving::json::Array;
+
+/// A struct written as an object; serde alone would take an array of its fields, too.
+#[derive(Debug)]
+pub(super) struct Object<T>(pub(super) T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Fields<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Fields<T> {
+            type Value = T;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map))
+            }
+        }
+        deserializer.deserialize_map(Fields(PhantomData)).map(Self)
+    }
+}
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Request {
@@ -13,9 +38,9 @@ pub(super) struct Request {
     #[serde(default)]
     pub(super) parameters: Option<RequestParameters>,
     #[serde(default)]
-    pub(super) inputs: Option<Vec<Input>>,
+    pub(super) inputs: Option<Vec<Object<Input>>>,
     #[serde(default)]
-    pub(super) outputs: Option<Vec<Output>>,
+    pub(super) outputs: Option<Vec<Object<Output>>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
