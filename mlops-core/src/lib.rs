@@ -44,6 +44,7 @@
 //! a crate of its own.
 
 pub mod artifact;
+mod backoff;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod data;

@@ -89,6 +89,10 @@ fn http_knows_no_crate_of_ours_no_sql_and_no_arrow() {
     );
     links_none_of(&http, &SQL);
     links_none_of(&http, &["rustls", "reqwest", "tonic", "openssl"]);
+}
+
+#[test]
+fn deploy_knows_core_and_http_and_neither_how_things_are_kept_nor_drift() {
     let deploy = ["-p", "mlops-deploy", "-e", "normal", "--all-features"];
     assert!(tree(&deploy).contains("mlops-core"));
     links_none_of(&deploy, &["mlops-store", "mlops-drift", "mlops-cli", "parquet"]);

@@ -96,6 +96,12 @@ pub trait ContentStore: Send + Sync + fmt::Debug {
 
     /// Whether the content is there. It is not read, so it may still turn out to be corrupt.
     async fn has_content(&self, digest: &Digest) -> Result<bool>;
+
+    /// Reads the content with this digest and says whether it is whole: `NotFound` when it is not
+    /// there, `Corrupt` when its bytes have changed. A store whose content may be large streams it.
+    async fn verify_content(&self, digest: &Digest) -> Result<()> {
+        self.get_content(digest).await.map(drop)
+    }
 }
 
 /// Where the artifacts of a run lie: `runs/<id>/<path>`.

@@ -35,6 +35,7 @@ macro_rules! content_suite {
             content_is_fetched_to_a_file
             unknown_content_is_not_found
             same_content_is_stored_by_many_at_once
+            content_is_whole_as_long_as_it_is_there
         }
     };
 }
@@ -181,4 +182,13 @@ pub async fn same_content_is_stored_by_many_at_once(store: &dyn ContentStore) {
         assert_eq!(ok(blob).digest, Digest::of(&content));
     }
     assert_eq!(ok(store.get_content(&Digest::of(&content)).await), content);
+}
+
+#[allow(missing_docs)]
+pub async fn content_is_whole_as_long_as_it_is_there(store: &dyn ContentStore) {
+    for content in [vec![], vec![9; 3_000_000]] {
+        let blob = ok(store.put_content(content.into()).await);
+        ok(store.verify_content(&blob.digest).await);
+    }
+    fails(store.verify_content(&Digest::of(b"never stored")).await, ErrorKind::NotFound);
 }

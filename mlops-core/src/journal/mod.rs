@@ -1,5 +1,7 @@
 //! Append-only streams with leases: what pipelines, rollouts and the lifecycle resume from.
 
+#[cfg(test)]
+pub(crate) mod dying;
 mod typed;
 
 use std::fmt;

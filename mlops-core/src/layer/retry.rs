@@ -9,11 +9,12 @@ use futures::StreamExt as _;
 use futures::stream::{self, BoxStream};
 
 use super::{Around, Operation, Progress};
+use crate::backoff;
 use crate::error::{Error, Result, RetryClass};
 
 /// Repeats calls whose error is [`RetryClass::Safe`] or [`RetryClass::Ambiguous`] (each operation of a
-/// tracking store is idempotent), with exponential backoff and full jitter. A stream that breaks is
-/// opened again behind the last item that came through.
+/// tracking store is idempotent), after pauses that double up to a cap, each drawn between its half and
+/// its whole. A stream that breaks is opened again behind the last item that came through.
 #[derive(Debug, Clone, Copy)]
 pub struct Retry {
     attempts: usize,
@@ -22,7 +23,7 @@ pub struct Retry {
 }
 
 impl Default for Retry {
-    /// Five attempts, 50 ms before the second, at most 5 s between two.
+    /// Five attempts, at most 50 ms before the second, at most 5 s between two.
     fn default() -> Self {
         Self { attempts: 5, first: Duration::from_millis(50), cap: Duration::from_secs(5) }
     }
@@ -36,7 +37,7 @@ impl Retry {
         self
     }
 
-    /// Sets the pause before the second attempt and the longest pause.
+    /// Sets the longest pause before the second attempt, and the longest of all.
     #[must_use]
     pub fn with_backoff(mut self, first: Duration, cap: Duration) -> Self {
         (self.first, self.cap) = (first, cap);
@@ -44,11 +45,7 @@ impl Retry {
     }
 
     fn builder(&self) -> ExponentialBuilder {
-        ExponentialBuilder::default()
-            .with_min_delay(self.first)
-            .with_max_delay(self.cap)
-            .with_max_times(self.attempts - 1)
-            .with_jitter()
+        backoff::pauses(self.first, self.cap, self.attempts - 1)
     }
 }
 

@@ -10,7 +10,8 @@ use futures::TryStreamExt as _;
 use super::*;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{ArtifactPath, Digest, IdempotencyKey, ModelName, RunId, VersionNumber};
-use crate::journal::{Append, Epoch, JournalStore, Lease, Recorded};
+use crate::journal::dying::Dying;
+use crate::journal::{Epoch, JournalStore, Lease};
 use crate::memory::{MemoryJournal, MemoryRegistry};
 use crate::registry::{ModelRegistry, NewModel, NewVersion, Stage, VersionRef};
 use crate::time::{SystemClock, Timestamp};
@@ -200,62 +201,13 @@ async fn a_failed_retraining_is_recorded_and_the_next_one_waits() {
     assert_eq!(life.state().unwrap().champion, VersionNumber(1));
 }
 
-/// A journal that dies after so many records, as its process would.
-#[derive(Debug)]
-struct Dying {
-    inner: Arc<MemoryJournal>,
-    left: Mutex<usize>,
-}
-
-#[async_trait]
-impl JournalStore for Dying {
-    async fn append(&self, append: Append) -> Result<()> {
-        {
-            let mut left = self.left.lock().unwrap();
-            *left =
-                left.checked_sub(1).ok_or_else(|| Error::new(ErrorKind::Unavailable, "killed"))?;
-        }
-        self.inner.append(append).await
-    }
-    fn read(
-        &self,
-        stream: &crate::id::StreamName,
-        from: u64,
-    ) -> futures::stream::BoxStream<'static, Result<Recorded>> {
-        self.inner.read(stream, from)
-    }
-    async fn last(&self, stream: &crate::id::StreamName) -> Result<Option<Recorded>> {
-        self.inner.last(stream).await
-    }
-    fn streams(
-        &self,
-        prefix: Option<&crate::id::StreamName>,
-    ) -> futures::stream::BoxStream<'static, Result<crate::id::StreamName>> {
-        self.inner.streams(prefix)
-    }
-    async fn acquire(
-        &self,
-        stream: &crate::id::StreamName,
-        owner: &crate::id::LeaseOwner,
-        ttl: Duration,
-    ) -> Result<Lease> {
-        self.inner.acquire(stream, owner, ttl).await
-    }
-    async fn renew(&self, lease: &Lease, ttl: Duration) -> Result<Lease> {
-        self.inner.renew(lease, ttl).await
-    }
-    async fn release(&self, lease: &Lease) -> Result<()> {
-        self.inner.release(lease).await
-    }
-}
-
 #[tokio::test]
 async fn killed_before_any_record_it_ends_as_if_nothing_had_happened() {
     let gains = [0.05, 0.05, 0.0, -0.02, 0.03];
     let undisturbed = live(memory(), &host(&gains)).await.unwrap();
     for records in 0..undisturbed.events().len() {
         let (inner, host) = (memory(), host(&gains));
-        let dying = Arc::new(Dying { inner: Arc::clone(&inner), left: Mutex::new(records) });
+        let dying = Arc::new(Dying::after(records, Arc::clone(&inner)));
         assert_eq!(live(dying, &host).await.unwrap_err().kind(), ErrorKind::Unavailable);
         let resumed = live(inner, &host).await.unwrap();
         assert_eq!(resumed.events(), undisturbed.events(), "killed after {records} records");

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use backon::{BackoffBuilder as _, ExponentialBuilder};
-use tokio::sync::mpsc;
+use backon::BackoffBuilder as _;
+use futures::FutureExt as _;
+use tokio::sync::{mpsc, oneshot};
 
 use super::cache::{self, CachePolicy, Outputs, StepInputs};
 use super::cancel::Cancel;
@@ -15,6 +16,7 @@ use super::history::{Event, StepReport, StepState};
 use super::process;
 use super::step::{Action, Step};
 use crate::artifact::{Blob, Body, ContentStore};
+use crate::backoff;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fingerprint::KeyDigest;
 use crate::id::{PipelineName, PipelineRunId, ValueName};
@@ -31,7 +33,13 @@ pub(super) struct Job {
     pub(super) folder: PathBuf,
     pub(super) policy: CachePolicy,
     pub(super) cancel: Cancel,
-    pub(super) events: mpsc::Sender<Event>,
+    pub(super) events: mpsc::Sender<Told>,
+}
+
+/// An event that a step wants recorded, and the way to say that it is.
+pub(super) struct Told {
+    pub(super) event: Event,
+    pub(super) recorded: oneshot::Sender<()>,
 }
 
 impl Job {
@@ -54,7 +62,7 @@ impl Job {
     }
 
     async fn decide(&self, report: &mut StepReport) -> Result<StepState> {
-        let made_of = StepInputs::of(&self.step, &self.inputs)?;
+        let made_of = StepInputs::of(&self.pipeline, &self.step, &self.inputs)?;
         let key = made_of.key();
         report.key = Some(key);
         if self.policy == CachePolicy::Use
@@ -88,12 +96,8 @@ impl Job {
 
     async fn try_until_done(&self, key: KeyDigest, attempts: &mut u32) -> Result<Outputs> {
         let retry = self.step.retry;
-        let mut pauses = ExponentialBuilder::default()
-            .with_min_delay(retry.first)
-            .with_max_delay(retry.cap)
-            .with_max_times(retry.attempts.max(1) as usize - 1)
-            .with_jitter()
-            .build();
+        let tries = retry.attempts.max(1) as usize;
+        let mut pauses = backoff::pauses(retry.first, retry.cap, tries - 1).build();
         loop {
             *attempts += 1;
             let error = match self.try_once(key, *attempts).await {
@@ -101,7 +105,7 @@ impl Job {
                 Err(error) => error,
             };
             let (step, attempt) = (self.step.name.clone(), *attempts);
-            self.tell(Event::AttemptFailed { step, attempt, error: error.chain() }).await;
+            self.tell(Event::AttemptFailed { step, attempt, error: error.chain() }).await?;
             let Some(pause) = pauses.next().filter(|_| error.kind() != ErrorKind::Cancelled) else {
                 return Err(error);
             };
@@ -114,7 +118,7 @@ impl Job {
 
     async fn try_once(&self, key: KeyDigest, attempt: u32) -> Result<Outputs> {
         let step = self.step.name.clone();
-        self.tell(Event::AttemptStarted { step, key, attempt }).await;
+        self.tell(Event::AttemptStarted { step, key, attempt }).await?;
         let context = Arc::new(self.open_folder(key, attempt).await?);
         let outcome = match self.act(&context).await {
             Ok(()) => self.publish(&context).await,
@@ -143,7 +147,8 @@ impl Job {
         match &self.step.action {
             Action::Command(command) => {
                 let process = command.prepare(context)?;
-                // Recorded before the command is waited for: a successor can end it.
+                // Recorded before the command is waited for, so that a successor can end it. Only one
+                // whose executor dies between starting and recording it is nobody's: it runs on.
                 let spawned =
                     |group| self.tell(Event::Spawned { step: self.step.name.clone(), group });
                 process::run(process, context, spawned, stop).await
@@ -153,7 +158,9 @@ impl Job {
                 unless_stopped(run_blocking(move || run(&seen)), stop, context).await
             }
             Action::Asynchronous(run) => {
-                unless_stopped(run(Arc::clone(context)), stop, context).await
+                // Made inside, so that a panic in the call is caught too.
+                let work = async { run(Arc::clone(context)).await };
+                unless_stopped(caught(work), stop, context).await
             }
         }
     }
@@ -206,9 +213,13 @@ impl Job {
         }
     }
 
-    async fn tell(&self, event: Event) {
-        // The executor outlives its jobs; if it is gone, there is nobody to tell.
-        self.events.send(event).await.ok();
+    /// Has an event recorded; when this returns, it survives a crash.
+    async fn tell(&self, event: Event) -> Result<()> {
+        // The executor outlives its jobs: it is gone only when it could not record something.
+        let gone = || Error::new(ErrorKind::Cancelled, "the run's executor has ended");
+        let (recorded, heard) = oneshot::channel();
+        self.events.send(Told { event, recorded }).await.map_err(|_| gone())?;
+        heard.await.map_err(|_| gone())
     }
 
     fn cancelled(&self) -> Error {
@@ -243,6 +254,20 @@ async fn run_blocking<T: Send + 'static>(
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
         Err(panic) => Err(Error::new(ErrorKind::Failed, "the step panicked").with_source(panic)),
+    }
+}
+
+/// Awaits host code; a panic there is a failed step, not a dead executor.
+async fn caught(work: impl Future<Output = Result<()>>) -> Result<()> {
+    // What the work leaves half changed is its own: the step's folder goes, and nothing else is shared.
+    match std::panic::AssertUnwindSafe(work).catch_unwind().await {
+        Ok(result) => result,
+        Err(panic) => {
+            let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+            let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+            let message = format!("the step panicked: panic={:?}", text.unwrap_or_default());
+            Err(Error::new(ErrorKind::Failed, message))
+        }
     }
 }
 

@@ -41,9 +41,13 @@ pub struct StepInputs {
 }
 
 impl StepInputs {
-    pub(super) fn of(step: &Step, inputs: &BTreeMap<ValueName, Blob>) -> Result<Self> {
+    pub(super) fn of(
+        pipeline: &PipelineName,
+        step: &Step,
+        inputs: &BTreeMap<ValueName, Blob>,
+    ) -> Result<Self> {
         Ok(Self {
-            code: code_of(step)?,
+            code: code_of(pipeline, step)?,
             params: step.params.clone(),
             inputs: inputs.iter().map(|(name, blob)| (name.clone(), blob.digest)).collect(),
             outputs: step.outputs.iter().cloned().collect(),
@@ -64,13 +68,14 @@ impl StepInputs {
     }
 }
 
-/// The version of a step's code. A function is known only by its step's name, so that stands in it:
-/// two functions of one executable are not the same code.
-pub(super) fn code_of(step: &Step) -> Result<String> {
+/// The version of a step's code. A function is known only by the names of its pipeline and its step, so
+/// these stand in it: two functions of one executable are not the same code.
+pub(super) fn code_of(pipeline: &PipelineName, step: &Step) -> Result<String> {
+    let of_step = |code: String| format!("{code}#{pipeline}/{}", step.name);
     match (&step.code, &step.action) {
-        (Some(version), _) => Ok(format!("stated:{version}#{}", step.name)),
+        (Some(version), _) => Ok(of_step(format!("stated:{version}"))),
         (None, Action::Command(command)) => command.version(),
-        (None, _) => Ok(format!("{}#{}", executable()?, step.name)),
+        (None, _) => executable().map(of_step),
     }
 }
 
@@ -95,7 +100,7 @@ fn executable() -> Result<String> {
 /// What a step gave, by name.
 pub(super) type Outputs = BTreeMap<ValueName, Blob>;
 
-/// What the cache holds for `key`, as long as all of it is still in the content store.
+/// What the cache holds for `key`, as long as all of it is still in the content store, and whole.
 pub(super) async fn look_up(
     journal: &dyn JournalStore,
     content: &dyn ContentStore,
@@ -108,14 +113,20 @@ pub(super) async fn look_up(
         Error::new(ErrorKind::Corrupt, format!("cannot read a cache entry: key={key}"))
             .with_source(source)
     })?;
-    Ok(if all_there(content, &outputs).await? { Some(outputs) } else { None })
+    Ok(if are_whole(content, &outputs).await? { Some(outputs) } else { None })
 }
 
-/// Whether every output is in the content store.
-pub(super) async fn all_there(content: &dyn ContentStore, outputs: &Outputs) -> Result<bool> {
+/// Whether every output is in the content store, undamaged. One that is not is made again by its step,
+/// which mends it.
+pub(super) async fn are_whole(content: &dyn ContentStore, outputs: &Outputs) -> Result<bool> {
     for blob in outputs.values() {
-        if !content.has_content(&blob.digest).await? {
-            return Ok(false);
+        match content.verify_content(&blob.digest).await {
+            Ok(()) => {}
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Corrupt) => {
+                tracing::warn!(error = %error.chain(), "a step's output is made again");
+                return Ok(false);
+            }
+            Err(error) => return Err(error),
         }
     }
     Ok(true)

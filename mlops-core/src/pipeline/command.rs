@@ -27,10 +27,11 @@ pub struct Command {
 }
 
 impl Command {
-    /// The command `argv`, run in `folder`.
+    /// The command `argv`, run in `folder`; a relative one is below the folder that this process is in
+    /// now.
     ///
     /// # Errors
-    /// `InvalidInput` when `argv` is empty.
+    /// `InvalidInput` when `argv` is empty; those of finding this process's folder.
     pub fn new<S: Into<String>>(
         folder: impl Into<PathBuf>,
         argv: impl IntoIterator<Item = S>,
@@ -39,8 +40,9 @@ impl Command {
         if argv.first().is_none_or(String::is_empty) {
             return Err(Error::invalid("a command needs at least a program"));
         }
+        let folder = absolute(&folder.into())?;
         let (files, variables) = Default::default();
-        Ok(Self { argv, folder: folder.into(), files, variables, path: None })
+        Ok(Self { argv, folder, files, variables, path: None })
     }
 
     /// Declares a file of the command's code, relative to its folder: a script, a module, a lock file.
@@ -142,6 +144,12 @@ impl Command {
             )
         })
     }
+}
+
+/// The path from the root, so that it means the same in a process that runs in another folder.
+pub(super) fn absolute(folder: &Path) -> Result<PathBuf> {
+    let named = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    std::path::absolute(named).map_err(|source| Error::io("find a folder", folder, source))
 }
 
 fn variable_name(prefix: &str, name: &str) -> String {

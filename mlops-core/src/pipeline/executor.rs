@@ -2,16 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::attempt::Job;
+use super::attempt::{Job, Told};
 use super::cache::{self, CachePolicy, Outputs, StepInputs};
 use super::cancel::Cancel;
+use super::command::absolute;
 use super::history::{Event, PipelineRun, StepReport, StepState, run_stream};
 use super::plan::{Plan, PlanInput};
 use super::process::Group;
@@ -31,21 +32,26 @@ pub enum Notice<'a> {
     Ended(&'a StepName, &'a StepReport),
 }
 
+/// The lease is extended no oftener than this, however short it is.
+const BEAT: Duration = Duration::from_millis(1);
+
 type Observer = Arc<dyn Fn(&Notice<'_>) + Send + Sync>;
 
 /// How an [`Executor`] works.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ExecutorOptions {
-    /// The folder under which steps get theirs. It should be on the content store's disk.
+    /// The folder under which steps get theirs; a relative one is below the folder that this process is
+    /// in when a run begins. It should be on the content store's disk.
     pub work_folder: PathBuf,
-    /// Steps that may run at once.
+    /// Steps that may run at once; 0 counts as 1.
     pub max_parallel: usize,
     /// Whether steps may be taken from the cache.
     pub cache: CachePolicy,
-    /// Who runs this. Another owner is kept out of the same run until the lease ends; the same one may
-    /// take it over at once, and so must be sure that the last holder is gone.
-    pub owner: LeaseOwner,
+    /// Who runs this; `None` is somebody else each time. Another owner is kept out of the same run until
+    /// the lease ends; the same one may take it over at once, and so must be sure that the last holder
+    /// is gone.
+    pub owner: Option<LeaseOwner>,
     /// For how long others are kept out when this executor dies.
     pub lease: Duration,
     observer: Option<Observer>,
@@ -63,14 +69,12 @@ impl fmt::Debug for ExecutorOptions {
 }
 
 impl ExecutorOptions {
-    /// Two steps at once, cached, under this folder, by an owner like no other.
+    /// Two steps at once, cached, under this folder, each run by an owner like no other.
     #[must_use]
     pub fn new(work_folder: impl Into<PathBuf>) -> Self {
         let (max_parallel, cache, observer) = (2, CachePolicy::Use, None);
-        let owner = LeaseOwner::new(format!("executor-{}", RandomIds.next_hex()));
-        let owner = owner.expect("hex digits are a valid owner");
         let lease = Duration::from_secs(30);
-        Self { work_folder: work_folder.into(), max_parallel, cache, owner, lease, observer }
+        Self { work_folder: work_folder.into(), max_parallel, cache, owner: None, lease, observer }
     }
 
     /// Sets how many steps may run at once; at least one.
@@ -90,7 +94,7 @@ impl ExecutorOptions {
     /// Sets who runs this: a name that stays the same takes up a dead process's run at once.
     #[must_use]
     pub fn with_owner(mut self, owner: LeaseOwner) -> Self {
-        self.owner = owner;
+        self.owner = Some(owner);
         self
     }
 
@@ -131,8 +135,8 @@ impl Executor {
     /// need it from running, and no others: see the report.
     ///
     /// # Errors
-    /// `Conflict` while another executor runs it, `Fenced` once another has taken over, and those of
-    /// the stores. A failed step is no error here: see [`PipelineRun::into_result`].
+    /// `Conflict` while it runs already, `Fenced` once another has taken over, and those of the stores;
+    /// after each but `Fenced` it can be taken up again at once. A failed step is no error here: see [`PipelineRun::into_result`].
     pub async fn run(
         &self,
         plan: &Plan,
@@ -140,24 +144,32 @@ impl Executor {
         cancel: &Cancel,
     ) -> Result<PipelineRun> {
         let stream = run_stream(plan.name(), id)?;
-        let owner = &self.options.owner;
+        let folder = absolute(&self.options.work_folder)?;
+        let values = self.bring_in(plan).await?;
+        let owner = match &self.options.owner {
+            Some(owner) => owner.clone(),
+            None => LeaseOwner::new(format!("executor-{}", RandomIds.next_hex()))?,
+        };
         let journal = Arc::clone(&self.journal);
-        let (journal, past) = Journal::open(journal, stream, owner, self.options.lease).await?;
+        let (journal, past) = Journal::open(journal, stream, &owner, self.options.lease).await?;
         let mut run = Running {
             executor: self,
             plan,
             id,
             cancel,
             journal,
-            values: self.bring_in(plan).await?,
+            folder: folder.join(plan.name().as_str()).join(id.as_str()),
+            values,
             reports: BTreeMap::new(),
             begun: BTreeSet::new(),
             resumed: 0,
         };
-        run.take_up(past).await?;
-        run.finish_all().await?;
+        let done = run.go_on(past).await;
         let resumed = run.resumed;
-        run.journal.close().await?;
+        // Whatever happened: the next one need not wait for the lease to end.
+        let closed = run.journal.close().await;
+        done?;
+        closed?;
         let ok = PipelineRun::load(&*self.journal, plan.name(), id).await?;
         Ok(PipelineRun { resumed, ..in_plan_order(ok, plan) })
     }
@@ -192,6 +204,9 @@ struct Running<'a> {
     id: &'a PipelineRunId,
     cancel: &'a Cancel,
     journal: Journal<Event>,
+    /// The run's folder. Below it, each executor that has held the run has one of its own, so that one
+    /// that was fenced off can't touch the files of its successor.
+    folder: PathBuf,
     values: BTreeMap<ValueName, Blob>,
     reports: BTreeMap<StepName, StepReport>,
     begun: BTreeSet<StepName>,
@@ -199,6 +214,18 @@ struct Running<'a> {
 }
 
 impl Running<'_> {
+    async fn go_on(&mut self, past: Vec<Event>) -> Result<()> {
+        self.take_up(past).await?;
+        let mut jobs = JoinSet::new();
+        let done = self.finish_all(&mut jobs).await;
+        // After an error some still run: the lease is held until they have ended. Threads for blocking
+        // work can't be ended; what they leave lies in a folder that no other executor uses.
+        jobs.shutdown().await;
+        done?;
+        self.remove_folders().await;
+        Ok(())
+    }
+
     /// Reads what an earlier process did: takes up what it finished, ends what it left running.
     async fn take_up(&mut self, past: Vec<Event>) -> Result<()> {
         let mut left: BTreeMap<StepName, Group> = BTreeMap::new();
@@ -235,9 +262,9 @@ impl Running<'_> {
                 .map(|name| Some((name.clone(), *self.values.get(name)?)))
                 .collect();
             let (Some(inputs), Some(report)) = (inputs, done.get(&step.name)) else { continue };
-            let key = StepInputs::of(step, &inputs)?.key();
+            let key = StepInputs::of(plan.name(), step, &inputs)?.key();
             let same = report.is_done() && report.key == Some(key);
-            if same && cache::all_there(&*self.executor.content, &report.outputs).await? {
+            if same && cache::are_whole(&*self.executor.content, &report.outputs).await? {
                 self.resumed += 1;
                 self.settle(step.name.clone(), report.clone());
             }
@@ -250,22 +277,21 @@ impl Running<'_> {
         self.reports.insert(step, report);
     }
 
-    async fn finish_all(&mut self) -> Result<()> {
+    async fn finish_all(&mut self, jobs: &mut JoinSet<(StepName, StepReport)>) -> Result<()> {
         let (events, mut inbox) = mpsc::channel(256);
-        let mut jobs: JoinSet<(StepName, StepReport)> = JoinSet::new();
-        let mut beat = tokio::time::interval(self.executor.options.lease / 3);
+        let mut beat = tokio::time::interval((self.executor.options.lease / 3).max(BEAT));
         loop {
-            self.start_ready(&mut jobs, &events).await?;
+            self.start_ready(jobs, &events).await?;
             if jobs.is_empty() {
                 break;
             }
             tokio::select! {
-                Some(event) = inbox.recv() => self.journal.record(&event).await?,
+                Some(told) = inbox.recv() => {
+                    self.journal.record(&told.event).await?;
+                    // Whoever was stopped meanwhile does not wait for it any more.
+                    told.recorded.send(()).ok();
+                }
                 Some(ended) = jobs.join_next() => {
-                    // What the step said before it ended comes first.
-                    while let Ok(event) = inbox.try_recv() {
-                        self.journal.record(&event).await?;
-                    }
                     let (step, report) = ended.map_err(|source| {
                         Error::new(ErrorKind::Internal, "a step's task ended early").with_source(source)
                     })?;
@@ -278,15 +304,17 @@ impl Running<'_> {
             .reports
             .values()
             .all(|r| r.is_done() || matches!(r.state, StepState::Skipped { .. }));
-        self.journal.record(&Event::Finished { ok }).await?;
-        if let Err(error) = tokio::fs::remove_dir_all(self.own_folder()).await
-            && error.kind() != std::io::ErrorKind::NotFound
-        {
+        self.journal.record(&Event::Finished { ok }).await
+    }
+
+    /// Removes the run's folder, with what executors that have died have left there. What a newer one
+    /// has there stays.
+    async fn remove_folders(&self) {
+        let (folder, own) = (self.folder.clone(), self.journal.epoch().0);
+        let removed = tokio::task::spawn_blocking(move || remove_up_to(&folder, own)).await;
+        if let Err(error) = removed.unwrap_or_else(|panic| Err(std::io::Error::other(panic))) {
             tracing::warn!(%error, "cannot remove the folder of a pipeline run");
         }
-        // Stays where a dead or a newer executor has a folder beside it.
-        tokio::fs::remove_dir(self.folder()).await.ok();
-        Ok(())
     }
 
     async fn record(&mut self, step: StepName, report: StepReport) -> Result<()> {
@@ -308,7 +336,7 @@ impl Running<'_> {
     async fn start_ready(
         &mut self,
         jobs: &mut JoinSet<(StepName, StepReport)>,
-        events: &mpsc::Sender<Event>,
+        events: &mpsc::Sender<Told>,
     ) -> Result<()> {
         let plan = self.plan;
         for step in plan.steps() {
@@ -322,7 +350,7 @@ impl Running<'_> {
                 Err(state) => {
                     self.record(step.name.clone(), StepReport::without_run(state)).await?
                 }
-                Ok(()) if jobs.len() < self.executor.options.max_parallel => {
+                Ok(()) if jobs.len() < self.executor.options.max_parallel.max(1) => {
                     self.tell(&Notice::Begins(&step.name));
                     self.begun.insert(step.name.clone());
                     let job = self.job(step, events)?;
@@ -356,18 +384,11 @@ impl Running<'_> {
         ready.then_some(Ok(()))
     }
 
-    /// The run's folder. Below it, each executor that has held the run has one of its own, so that one
-    /// that was fenced off can't touch the files of its successor.
-    fn folder(&self) -> PathBuf {
-        let options = &self.executor.options;
-        options.work_folder.join(self.plan.name().as_str()).join(self.id.as_str())
-    }
-
     fn own_folder(&self) -> PathBuf {
-        self.folder().join(self.journal.epoch().0.to_string())
+        self.folder.join(self.journal.epoch().0.to_string())
     }
 
-    fn job(&self, step: &Step, events: &mpsc::Sender<Event>) -> Result<Job> {
+    fn job(&self, step: &Step, events: &mpsc::Sender<Told>) -> Result<Job> {
         let input = |name: &ValueName| {
             let blob = self.values.get(name).copied();
             let missing =
@@ -387,5 +408,24 @@ impl Running<'_> {
             cancel: self.cancel.clone(),
             events: events.clone(),
         })
+    }
+}
+
+/// Removes the folders of the epochs up to `last`, then the run's own, if nothing is left in it.
+fn remove_up_to(run: &Path, last: u64) -> std::io::Result<()> {
+    let entries = match std::fs::read_dir(run) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        let epoch = entry.file_name().to_str().and_then(|name| name.parse::<u64>().ok());
+        if epoch.is_some_and(|epoch| epoch <= last) {
+            std::fs::remove_dir_all(entry.path())?;
+        }
+    }
+    match std::fs::remove_dir(run) {
+        Err(error) if error.kind() != std::io::ErrorKind::DirectoryNotEmpty => Err(error),
+        _ => Ok(()),
     }
 }

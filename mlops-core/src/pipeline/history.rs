@@ -219,7 +219,11 @@ impl PipelineRun {
         };
         for (at, event) in history {
             match event {
-                Event::Started { .. } => run.finished = None,
+                Event::Started { steps } => {
+                    run.finished = None;
+                    // Taken up with another plan, it has the steps of that one alone.
+                    run.steps.retain(|(name, _)| steps.contains(name));
+                }
                 Event::StepDone { step, report } => {
                     run.steps.retain(|(name, _)| *name != step);
                     run.steps.push((step, report));

@@ -94,7 +94,12 @@ impl Plan {
                 step.inputs.iter().map(link).map(|link| (format!("{link:?}"), link)).collect();
             let links: Vec<StepInput> = links.into_values().collect();
             let params = Value::Map(step.params.clone());
-            graph.add(step.name.as_str(), &super::cache::code_of(step)?, &params, &links)?;
+            graph.add(
+                step.name.as_str(),
+                &super::cache::code_of(&self.name, step)?,
+                &params,
+                &links,
+            )?;
         }
         Ok(graph)
     }

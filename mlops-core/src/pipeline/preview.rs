@@ -31,7 +31,7 @@ pub enum Reason {
         /// Which.
         names: Vec<ValueName>,
     },
-    /// It ran with all of this, but what it gave is no longer there.
+    /// It ran with all of this, but what it gave is no longer there, or damaged.
     OutputMissing,
     /// The cache may not be used.
     Forced,
@@ -102,7 +102,7 @@ impl Executor {
             .iter()
             .filter_map(|name| Some((name.clone(), *values.get(name)?)))
             .collect();
-        let made_of = StepInputs::of(step, &inputs)?;
+        let made_of = StepInputs::of(plan.name(), step, &inputs)?;
         if self.options.cache != CachePolicy::Use {
             return Ok(Decision::Run { reasons: vec![Reason::Forced] });
         }

@@ -4,6 +4,8 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use futures::FutureExt as _;
+use futures::future::FusedFuture;
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -76,8 +78,9 @@ const DRAIN: Duration = Duration::from_secs(2);
 /// Runs the command to its end, or until `stop` comes, which ends its group. What the command leaves
 /// running behind it is ended with it.
 ///
-/// Its output goes to `log` in the step's folder; the last lines are in the error.
-pub(super) async fn run<F: Future<Output = ()>>(
+/// Its output goes to `log` in the step's folder; the last lines are in the error. A command that
+/// `started` can't note is killed.
+pub(super) async fn run<F: Future<Output = Result<()>>>(
     mut command: tokio::process::Command,
     context: &StepContext,
     started: impl FnOnce(Group) -> F,
@@ -90,41 +93,56 @@ pub(super) async fn run<F: Future<Output = ()>>(
     })?;
     let group = Group::of(child.id().unwrap_or(0));
     let mut guard = Guard(Some(group));
-    started(group).await;
+    started(group).await?;
     let (out, err, log) = (child.stdout.take(), child.stderr.take(), context.folder().join("log"));
     let mut tail = Vec::new();
-    let ended = tokio::select! {
-        status = wait(&mut child, group, collect(out, err, &log, &mut tail)) => Ok(status),
-        reason = stop => Err(reason),
+    let ended = {
+        // Read until the end also of a command that is being stopped: one that can't write any more
+        // dies of that before it has tidied up.
+        let mut output = std::pin::pin!(collect(out, err, &log, &mut tail).fuse());
+        let ended = tokio::select! {
+            status = beside(child.wait(), &mut output) => Ok(status),
+            reason = stop => Err(reason),
+        };
+        match ended {
+            Ok(_) => signal(group.id, Signal::KILL),
+            Err(_) => end_group(group.id, &mut child, &mut output).await,
+        }
+        if !output.is_terminated() {
+            // Its pipes close with the last process that holds them; one that has left the group may
+            // hold them for ever.
+            tokio::time::timeout(DRAIN, output).await.ok();
+        }
+        ended
     };
-    if ended.is_err() {
-        end_group(group.id, &mut child).await;
-    }
     guard.0 = None;
-    judge(ended?, &tail, context)
+    match ended {
+        Ok(status) => judge(status, &tail, context),
+        Err(reason) => Err(with_output(reason, &tail)),
+    }
 }
 
-/// Waits for the leader while its output is collected; then ends whatever it has left behind.
-async fn wait(
-    child: &mut tokio::process::Child,
-    group: Group,
-    collect: impl Future<Output = ()>,
-) -> std::io::Result<ExitStatus> {
-    let mut collect = std::pin::pin!(collect);
-    let mut collected = false;
-    let status = loop {
+/// Awaits `work` while the output is collected.
+async fn beside<T>(
+    work: impl Future<Output = T>,
+    output: &mut (impl FusedFuture<Output = ()> + Unpin),
+) -> T {
+    let mut work = std::pin::pin!(work);
+    loop {
         tokio::select! {
-            () = &mut collect, if !collected => collected = true,
-            status = child.wait() => break status,
+            () = &mut *output, if !output.is_terminated() => {}
+            done = &mut work => return done,
         }
-    };
-    signal(group.id, Signal::KILL);
-    if !collected {
-        // Its pipes close with the last process that holds them; one that has left the group may
-        // hold them for ever.
-        tokio::time::timeout(DRAIN, collect).await.ok();
     }
-    status
+}
+
+/// A failure with what the command said last; a stop from outside needs no such explanation.
+fn with_output(reason: Error, tail: &[u8]) -> Error {
+    if reason.kind() != ErrorKind::Failed || tail.is_empty() {
+        return reason;
+    }
+    let output = String::from_utf8_lossy(tail);
+    Error::new(ErrorKind::Failed, format!("{reason} output={:?}", output.trim_end()))
 }
 
 fn judge(status: std::io::Result<ExitStatus>, tail: &[u8], context: &StepContext) -> Result<()> {
@@ -145,7 +163,11 @@ fn judge(status: std::io::Result<ExitStatus>, tail: &[u8], context: &StepContext
 }
 
 /// Asks the group to end, kills it when it takes too long, and reaps its leader.
-async fn end_group(id: i32, leader: &mut tokio::process::Child) {
+async fn end_group(
+    id: i32,
+    leader: &mut tokio::process::Child,
+    output: &mut (impl FusedFuture<Output = ()> + Unpin),
+) {
     signal(id, Signal::TERM);
     let gone = async {
         // A leader that nobody has reaped keeps its group alive.
@@ -153,7 +175,7 @@ async fn end_group(id: i32, leader: &mut tokio::process::Child) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    if tokio::time::timeout(GRACE, gone).await.is_err() {
+    if beside(tokio::time::timeout(GRACE, gone), output).await.is_err() {
         signal(id, Signal::KILL);
         if let Err(error) = leader.wait().await {
             tracing::warn!(group = id, %error, "cannot reap a process");

@@ -38,7 +38,8 @@ pub(super) struct When {
 pub struct RetryPolicy {
     /// Tries in all; at least one.
     pub attempts: u32,
-    /// Rest before the second try; it doubles with each, with jitter.
+    /// Longest rest before the second try; it doubles with each, and the rest is drawn between its half
+    /// and its whole.
     pub first: Duration,
     /// Longest rest.
     pub cap: Duration,
@@ -54,8 +55,10 @@ impl Default for RetryPolicy {
 /// A step: a function of this program, or a command.
 ///
 /// Its key is made of the code, the params and the contents of the inputs. For a function the code
-/// is, unless [`Step::code`] says otherwise, the digest of the running executable: any new build runs it
-/// again. For a command it is the command line and the contents of the files it declares.
+/// is, unless [`Step::code`] says otherwise, the digest of the running executable with the names of the
+/// pipeline and the step: any new build runs it again. What a closure captures is no part of that, so
+/// a captured value that its result depends on must be declared as a param too. For a command the code
+/// is the command line and the contents of the files it declares.
 #[derive(Clone)]
 pub struct Step {
     pub(super) name: StepName,

@@ -28,7 +28,7 @@ use mlops_core::artifact::{Artifact, ArtifactStore, Blob, Body, ContentStore, cl
 use mlops_core::error::{Error, ErrorKind, Result};
 use mlops_core::id::{ArtifactPath, Digest};
 
-use disk::{Temp, read_verified, remove, sync_folder};
+use disk::{Temp, read_verified, remove, sync_folder, verify};
 
 pub use tree::{add, checkout};
 
@@ -87,7 +87,7 @@ impl Cas {
         };
         let place = self.object_path(&blob.digest);
         // What is there is read before it is relied upon: a damaged object is mended by storing it again.
-        if read_verified(&place, &blob.digest).is_ok() {
+        if verify(&place, &blob.digest).is_ok() {
             // Whoever wrote it may have died before its name was safe.
             sync_folder(place.parent().unwrap_or(&self.root))?;
         } else {
@@ -167,7 +167,12 @@ impl ArtifactStore for Cas {
         self.blocking(move |store| {
             let blob = store.head_now(&path)?.blob;
             // All of it is read, whatever the range: a part can't be verified.
-            let mut bytes = read_verified(&store.object_path(&blob.digest), &blob.digest)?;
+            let object = store.object_path(&blob.digest);
+            let mut bytes = read_verified(&object, &blob.digest).map_err(|error| {
+                // The pointer is written after the object: without one the store is damaged.
+                let lost = error.kind() == ErrorKind::NotFound;
+                if lost { missing(&path, &blob.digest, &object) } else { error }
+            })?;
             let range = clamp_range(range, bytes.len() as u64);
             bytes.truncate(range.end as usize);
             bytes.drain(..range.start as usize);
@@ -220,6 +225,17 @@ impl ContentStore for Cas {
         let digest = *digest;
         self.blocking(move |store| Ok(store.object_path(&digest).is_file())).await
     }
+
+    async fn verify_content(&self, digest: &Digest) -> Result<()> {
+        let digest = *digest;
+        self.blocking(move |store| verify(&store.object_path(&digest), &digest)).await
+    }
+}
+
+fn missing(path: &ArtifactPath, digest: &Digest, file: &Path) -> Error {
+    let file = file.display();
+    let message = format!("an artifact's object is gone: path={path} object={digest} file={file}");
+    Error::new(ErrorKind::Corrupt, message)
 }
 
 #[cfg(test)]

@@ -57,6 +57,60 @@ async fn every_flipped_bit_is_found_and_the_object_is_named() {
 }
 
 #[tokio::test]
+async fn an_artifact_without_its_object_is_corrupt_and_both_are_named() {
+    let (_folder, cas) = store();
+    let path = ArtifactPath::new("a/b").unwrap();
+    let blob = cas.put(&path, b"content".to_vec().into()).await.unwrap().blob;
+    fs::remove_file(cas.object_path(&blob.digest)).unwrap();
+    let error = cas.get(&path, None).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt);
+    let text = error.to_string();
+    assert!(text.contains("path=a/b") && text.contains(&blob.digest.to_string()), "{text}");
+}
+
+#[tokio::test]
+async fn a_damaged_object_is_found_and_mended_whatever_it_is_stored_from() {
+    let (folder, cas) = store();
+    let content = vec![7; 1_000_000];
+    let file = folder.path().join("file");
+    fs::write(&file, &content).unwrap();
+    for body in [Body::Bytes(content.clone()), Body::File(file)] {
+        let blob = cas.put_content(body.clone()).await.unwrap();
+        let object = cas.object_path(&blob.digest);
+        let mut damaged = content.clone();
+        damaged[999_999] ^= 1;
+        fs::write(&object, &damaged).unwrap();
+        let error = cas.verify_content(&blob.digest).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt);
+        cas.put_content(body).await.unwrap();
+        cas.verify_content(&blob.digest).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_result_of_a_step_is_made_again_and_so_mended() {
+    use mlops_core::memory::MemoryJournal;
+    use mlops_core::pipeline::{Cancel, Executor, ExecutorOptions, Plan, Step};
+    let (folder, cas) = store();
+    let step = Step::blocking("a", |context| context.write("y", "made")).unwrap();
+    let plan = Plan::builder("p").unwrap().step(step.output("y").unwrap()).build().unwrap();
+    let journal = Arc::new(MemoryJournal::new(Arc::new(SystemClock)));
+    let options = ExecutorOptions::new(folder.path().join("work"));
+    let executor = Executor::new(Arc::new(cas.clone()), journal, options);
+    let run =
+        async |id: &str| executor.run(&plan, &id.parse().unwrap(), &Cancel::new()).await.unwrap();
+    let blob = run("1").await.output("y").unwrap();
+    let object = cas.object_path(&blob.digest);
+    // Looked up in the cache by another run, and taken up by the same one.
+    for id in ["2", "1"] {
+        fs::write(&object, "damaged").unwrap();
+        let again = run(id).await;
+        assert_eq!((again.ran(), again.resumed), (1, 0), "{id}");
+        assert_eq!(cas.get_content(&blob.digest).await.unwrap(), b"made");
+    }
+}
+
+#[tokio::test]
 async fn nothing_half_written_is_left_when_a_put_fails() {
     let (folder, cas) = store();
     for bad in [folder.path().join("missing"), folder.path().to_owned()] {

@@ -1,5 +1,7 @@
 //! Plans that are refused, and plans that run: cached, retried, skipped, stopped, killed and resumed.
 
+mod recovery;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -175,9 +177,10 @@ async fn a_failure_blocks_what_needs_it_and_nothing_else() {
     let (bench, count) = (Bench::new(), Arc::default());
     let broken = Step::blocking("bad", |_| Err(Error::new(ErrorKind::Failed, "no luck"))).unwrap();
     let panics = Step::blocking("panics", |_| panic!("boom")).unwrap();
+    let waits = Step::asynchronous("waits", |_| async { panic!("after all") }).unwrap();
     let silent = Step::blocking("silent", |_| Ok(())).unwrap().output("never").unwrap();
     let plan = Plan::builder("p").unwrap();
-    let plan = plan.step(broken.output("y").unwrap()).step(panics).step(silent);
+    let plan = plan.step(broken.output("y").unwrap()).step(panics).step(waits).step(silent);
     let plan = plan
         .step(join("after", &["y"], "z", &count))
         .step(join("free", &[], "w", &count))
@@ -188,6 +191,9 @@ async fn a_failure_blocks_what_needs_it_and_nothing_else() {
     assert!(matches!(state("bad"), StepState::Failed { error, .. } if error == "no luck"));
     assert!(
         matches!(state("panics"), StepState::Failed { error, .. } if error.contains("panicked"))
+    );
+    assert!(
+        matches!(state("waits"), StepState::Failed { error, .. } if error.contains("after all"))
     );
     assert!(matches!(state("silent"), StepState::Failed { error, .. } if error.contains("never")));
     assert_eq!(state("after"), StepState::Blocked { by: "bad".to_owned() });
@@ -380,7 +386,8 @@ async fn a_run_whose_process_died_is_taken_up_without_repeating_and_without_orph
     };
     let id = "1".parse().unwrap();
     // The first executor dies: its future is forgotten on a runtime that is shut down without drops.
-    let executor = bench.executor().with_options(bench.options().with_cache(CachePolicy::Off));
+    let options = bench.options().with_cache(CachePolicy::Off);
+    let executor = bench.executor().with_options(options.with_owner("same".parse().unwrap()));
     let (first, doomed, dying_id): (_, Plan, crate::id::PipelineRunId) =
         (executor.clone(), plan.clone(), "1".parse().unwrap());
     let dying = tokio::spawn(async move {
@@ -401,20 +408,21 @@ async fn a_run_whose_process_died_is_taken_up_without_repeating_and_without_orph
 }
 
 #[tokio::test]
-async fn two_executors_cannot_run_one_run() {
+async fn one_run_goes_on_once_at_a_time_whoever_starts_it() {
     let bench = Bench::new();
-    let pid = bench.folder.path().join("pid");
-    let (plan, cancel) = (sleeper(&bench, &pid), Cancel::new());
-    let (executor, id) = (bench.executor(), "1".parse().unwrap());
-    let second = bench.executor();
-    let (first, refused) = tokio::join!(executor.run(&plan, &id, &cancel), async {
-        pid_in(&pid).await;
-        let refused = second.run(&plan, &id, &Cancel::new()).await;
-        cancel.cancel();
-        refused
-    });
-    assert!(first.is_ok());
-    assert_eq!(refused.unwrap_err().kind(), ErrorKind::Conflict);
+    let executor = bench.executor();
+    for (id, second) in [("1", bench.executor()), ("2", executor.clone())] {
+        let pid = bench.folder.path().join(id);
+        let (plan, cancel, id) = (sleeper(&bench, &pid), Cancel::new(), id.parse().unwrap());
+        let (first, refused) = tokio::join!(executor.run(&plan, &id, &cancel), async {
+            pid_in(&pid).await;
+            let refused = second.run(&plan, &id, &Cancel::new()).await;
+            cancel.cancel();
+            refused
+        });
+        assert!(first.is_ok());
+        assert_eq!(refused.unwrap_err().kind(), ErrorKind::Conflict);
+    }
 }
 
 #[tokio::test]
