@@ -28,6 +28,7 @@
 //! | [`registry`] | models, versions, aliases by compare-and-set, stages with an audit trail |
 //! | [`journal`] | append-only streams with leases: what everything resumes from |
 //! | [`deploy`] | revisions of an endpoint, and how its traffic is split between them |
+//! | [`rollout`] | a new revision takes over step by step, judged while traffic flows |
 //! | [`pipeline`] | steps in Rust and as commands, cached by content |
 //! | [`lifecycle`] | signals in, policy, actions out; KPIs |
 //! | [`fingerprint`] | the run key: what a run was made of, and where two differ |
@@ -59,6 +60,7 @@ pub mod lifecycle;
 pub mod memory;
 pub mod pipeline;
 pub mod registry;
+pub mod rollout;
 pub mod time;
 pub mod tracking;
 

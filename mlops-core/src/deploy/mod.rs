@@ -16,7 +16,7 @@ pub use revision::{
 };
 pub use traffic::{
     Backend, Generation, Mirror, ObservedTraffic, Percent, RevisionCounts, ServiceCounts, Split,
-    Stickiness, Support, TrafficCapabilities, TrafficSpec, check_generation,
+    Stickiness, Support, TrafficCapabilities, TrafficSpec, check_generation, check_removal,
 };
 
 use crate::error::Result;

@@ -228,20 +228,52 @@ impl TrafficSpec {
     }
 }
 
-/// Whether a set has to be carried out, given the last one: not when it is the very same.
+/// Whether a set has to be carried out, given the last one and the generation at which the endpoint
+/// was removed, if it was: not when it is the very same.
 ///
 /// # Errors
 /// `Fenced` for an older generation, `Conflict` for the same one with another spec.
-pub fn check_generation(last: Option<&TrafficSpec>, next: &TrafficSpec) -> Result<bool> {
-    let Some(last) = last else { return Ok(true) };
-    let (given, current) = (next.generation.0, last.generation.0);
-    let words = format!("endpoint={} given={given} current={current}", next.endpoint);
+pub fn check_generation(
+    last: Option<&TrafficSpec>,
+    removed: Option<Generation>,
+    next: &TrafficSpec,
+) -> Result<bool> {
+    if last == Some(next) {
+        return Ok(false);
+    }
+    let current = last.map(|last| last.generation).max(removed);
+    check_newer(&next.endpoint, current, next.generation).map(|()| true)
+}
+
+/// Whether a removal has to be carried out, by the same rules as [`check_generation`].
+///
+/// # Errors
+/// `Fenced` for an older generation, `Conflict` for one that a set has used.
+pub fn check_removal(
+    endpoint: &EndpointName,
+    last: Option<&TrafficSpec>,
+    removed: Option<Generation>,
+    next: Generation,
+) -> Result<bool> {
+    if last.is_none() && removed == Some(next) {
+        return Ok(false);
+    }
+    let current = last.map(|last| last.generation).max(removed);
+    check_newer(endpoint, current, next).map(|()| true)
+}
+
+fn check_newer(
+    endpoint: &EndpointName,
+    current: Option<Generation>,
+    given: Generation,
+) -> Result<()> {
+    let Some(current) = current else { return Ok(()) };
+    let words = format!("endpoint={endpoint} given={} current={}", given.0, current.0);
     match given.cmp(&current) {
-        std::cmp::Ordering::Greater => Ok(true),
-        std::cmp::Ordering::Equal if last == next => Ok(false),
+        std::cmp::Ordering::Greater => Ok(()),
         std::cmp::Ordering::Equal => Err(Error::new(
             ErrorKind::Conflict,
-            format!("the generation was used for another split: {words}"),
+            format!("the generation was used for something else: {words}"),
         )),
         std::cmp::Ordering::Less => {
             Err(Error::new(ErrorKind::Fenced, format!("a newer split was asked for: {words}")))

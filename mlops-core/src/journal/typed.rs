@@ -58,6 +58,12 @@ impl<E: Serialize + DeserializeOwned> Journal<E> {
         Ok(())
     }
 
+    /// The number that the next entry gets.
+    #[must_use]
+    pub fn next_sequence(&self) -> u64 {
+        self.next
+    }
+
     /// The epoch of the lease: no two writers of a stream have the same.
     #[must_use]
     pub fn epoch(&self) -> Epoch {

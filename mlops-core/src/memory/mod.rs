@@ -2,15 +2,19 @@
 
 mod artifact;
 mod data;
+mod deployer;
 mod journal;
 mod registry;
 mod tracking;
+mod traffic;
 
 pub use artifact::MemoryArtifacts;
 pub use data::MemoryData;
+pub use deployer::{MemoryDeployer, Script};
 pub use journal::MemoryJournal;
 pub use registry::MemoryRegistry;
 pub use tracking::MemoryTracking;
+pub use traffic::{Effect, MemoryTraffic, Served};
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

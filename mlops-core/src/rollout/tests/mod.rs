@@ -1,0 +1,4 @@
+//! Rollouts over the backends in memory.
+
+mod harness;
+mod paths;
