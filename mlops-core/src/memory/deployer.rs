@@ -8,7 +8,7 @@ use futures::stream::BoxStream;
 
 use super::{lock, snapshot};
 use crate::deploy::{
-    Deployer, LogLine, LogQuery, LogSource, Phase, RevisionRef, RevisionSpec, RevisionStatus,
+    Deployer, LogLine, LogQuery, Phase, RevisionRef, RevisionSpec, RevisionStatus,
 };
 use crate::error::{Error, Result};
 use crate::id::{Address, Digest, EndpointName};
@@ -133,7 +133,7 @@ impl Held {
             _ => 0,
         };
         let text = format!("{phase:?}").to_lowercase();
-        self.log.push(LogLine { at: now, replica: 0, source: LogSource::Stdout, text });
+        self.log.push(LogLine { replica: 0, text });
     }
 }
 
