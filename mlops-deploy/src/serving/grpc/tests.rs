@@ -1,6 +1,7 @@
 //! The service asked by the generated client, without a socket between them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tonic::Code;
 
@@ -10,6 +11,7 @@ use super::messages::{
     ServerLiveRequest, ServerMetadataRequest, ServerReadyRequest,
 };
 use super::{GrpcInferenceServiceClient, GrpcInferenceServiceServer, InferenceService};
+use crate::serving::error::{ServeError, ServeErrorKind};
 use crate::serving::model::Repository;
 use crate::serving::testing::iris;
 
@@ -129,4 +131,14 @@ async fn each_wrong_call_has_its_code() {
         let status = client.model_infer(request).await.unwrap_err();
         assert_eq!(status.code(), code, "{at}: {status}");
     }
+}
+
+#[test]
+fn an_overloaded_server_says_when_to_come_back() {
+    let kind = ServeErrorKind::Overloaded { retry_after: Duration::from_millis(1500) };
+    let status = tonic::Status::from(ServeError::new(kind, "too many predictions wait"));
+    assert_eq!(status.code(), Code::ResourceExhausted);
+    assert_eq!(status.metadata().get("retry-after").unwrap(), "2");
+    let status = tonic::Status::from(ServeError::new(ServeErrorKind::NotReady, "not ready"));
+    assert_eq!((status.code(), status.metadata().len()), (Code::Unavailable, 0));
 }

@@ -331,22 +331,20 @@ impl<'de> Visitor<'de> for Row<'_> {
         let Self { grid, index } = self;
         let row = grid.rows;
         let mut cells = 0;
-        while let Some(name) = map.next_key::<String>()? {
-            let at = match index.get(&name) {
-                Some(&at) => at,
-                None => {
-                    index.insert(name.clone(), grid.columns.len());
-                    grid.columns.push(Loose::default());
-                    grid.names.get_or_insert_default().push(name.clone());
+        while let Some(key) = map.next_key_seed(Key { index })? {
+            let at = match key {
+                Ok(at) => at,
+                Err(name) => {
                     if row > 0 {
                         let say = || {
-                            format!(
-                                "a column is not in every row: column={:?} row=0",
-                                shorten(&name)
-                            )
+                            let name = shorten(&name);
+                            format!("a column is not in every row: column={name:?} row=0")
                         };
                         grid.problem.get_or_insert_with(say);
                     }
+                    index.insert(name.clone(), grid.columns.len());
+                    grid.columns.push(Loose::default());
+                    grid.names.get_or_insert_default().push(name);
                     grid.columns.len() - 1
                 }
             };
@@ -362,5 +360,29 @@ impl<'de> Visitor<'de> for Row<'_> {
         }
         grid.rows += 1;
         Ok(())
+    }
+}
+
+/// Where a column stands, or its name if it is new: a known one costs no allocation.
+struct Key<'a> {
+    index: &'a HashMap<String, usize>,
+}
+
+impl<'de> DeserializeSeed<'de> for Key<'_> {
+    type Value = Result<usize, String>;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Key<'_> {
+    type Value = Result<usize, String>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a column's name")
+    }
+
+    fn visit_str<E: de::Error>(self, name: &str) -> Result<Self::Value, E> {
+        Ok(self.index.get(name).copied().ok_or_else(|| name.to_owned()))
     }
 }
