@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use futures::TryStreamExt as _;
 use mlops_core::id::RunId;
 use mlops_core::tracking::{LifecycleFilter, Run, RunQuery, TrackingStore};
@@ -25,8 +25,14 @@ pub(crate) fn init_logging() -> Result<()> {
 
 /// Opens the store that a command reads.
 pub(crate) fn open(store: &Path) -> Result<LocalStore> {
-    LocalStore::open_existing(store)
-        .context("there is no store to read; `mlops demo` makes one, `--store DIR` names one")
+    LocalStore::open_existing(store).map_err(|error| {
+        let missing = error.kind() == ErrorKind::NotFound;
+        let error = anyhow::Error::from(error);
+        if !missing {
+            return error;
+        }
+        error.context("there is no store to read; `mlops demo` makes one, `--store DIR` names one")
+    })
 }
 
 /// The run whose id is `text`, or begins with it, or else the newest run of this name.

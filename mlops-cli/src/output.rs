@@ -33,6 +33,15 @@ pub(crate) fn text(text: &str) -> Result<()> {
     }
 }
 
+/// The outcome of printing where the exit code says something too, which counts also when nobody reads
+/// the rest.
+pub(crate) fn read_or_not(printed: Result<()>) -> Result<()> {
+    match printed {
+        Err(error) if error.is::<Closed>() => Ok(()),
+        printed => printed,
+    }
+}
+
 /// Says something to the person: on standard error, so that it never mixes with a result.
 pub(crate) fn say(text: &str) {
     // Without a standard error there is nobody to tell.

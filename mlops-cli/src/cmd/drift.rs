@@ -31,11 +31,11 @@ pub(crate) fn run(args: &DriftArgs) -> Result<ExitCode> {
     progress.set_message("comparing");
     let report = mlops_drift::compare(&reference, &current, &fit, &options)?;
     progress.finish_and_clear();
-    if args.json || args.format == Format::Json {
-        output::json(&report)?;
+    output::read_or_not(if args.json || args.format == Format::Json {
+        output::json(&report)
     } else {
-        output::text(&table(&report))?;
-    }
+        output::text(&table(&report))
+    })?;
     let failed = args.fail_on == Some(FailOn::Drift) && report.dataset.drifted;
     Ok(if failed { ExitCode::from(exit::DRIFT) } else { ExitCode::SUCCESS })
 }

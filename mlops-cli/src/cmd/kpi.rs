@@ -66,7 +66,7 @@ pub(crate) fn as_json(kpis: &Kpis) -> Value {
         },
         "p95_seconds": null,
         "drift_to_fixed_seconds": output::maybe(kpis.drift_to_fixed_seconds),
-        "clock": { "lead_time_seconds": "wall", "drift_to_fixed_seconds": "event" },
+        "clock": kpis.clock,
     })
 }
 
@@ -78,7 +78,7 @@ pub(crate) fn table(kpis: &Kpis) -> String {
         Some(false) => "NOT MET",
         None => "not measured",
     };
-    let (quality, share) = (&kpis.quality, kpis.reproducible_share());
+    let (quality, share, clock) = (&kpis.quality, kpis.reproducible_share(), kpis.clock);
     let reproduced = format!("{} of {}", kpis.reproduced, kpis.reexecuted);
     let lead = kpis.lead_time_seconds;
     let fixed = kpis.drift_to_fixed_seconds;
@@ -90,7 +90,7 @@ pub(crate) fn table(kpis: &Kpis) -> String {
     );
     let rows = [
         [
-            "lead time: training run's start -> Production (wall clock)",
+            &format!("lead time: training run's start -> Production ({})", clock.lead_time_seconds),
             &output::span(lead),
             "under an hour",
             verdict(lead.map(|s| s < HOUR)),
@@ -103,7 +103,10 @@ pub(crate) fn table(kpis: &Kpis) -> String {
         ],
         ["quality kept, last four windows", &kept, "within 3 %", verdict(quality.is_kept())],
         [
-            "drift -> fixed: first alarm -> better model (event time)",
+            &format!(
+                "drift -> fixed: first alarm -> better model ({})",
+                clock.drift_to_fixed_seconds
+            ),
             &output::span(fixed),
             "under an hour",
             verdict(fixed.map(|s| s < HOUR)),

@@ -63,10 +63,6 @@ async fn turn(folder: &Path, args: &DemoArgs, cancel: &Cancel) -> Result<ExitCod
     let summary = Summary::of(&session, events, began.elapsed().as_secs_f64()).await?;
     let (ok, object, text) = (session.is_ok(), summary.json(&session), summary.text(&session));
     session.finish().await?;
-    if args.json {
-        output::json(&object)?;
-    } else {
-        output::text(&text)?;
-    }
+    output::read_or_not(if args.json { output::json(&object) } else { output::text(&text) })?;
     Ok(if ok { ExitCode::SUCCESS } else { ExitCode::from(exit::BAD_INPUT) })
 }

@@ -14,7 +14,7 @@ use super::model::boosting::BoostingConfig;
 use super::model::logistic::LogisticConfig;
 use super::model::{Algorithm, TrainConfig};
 use super::progress;
-use super::session::Session;
+use super::session::{Phase, Session};
 use super::training::{Ending, Trained, Training};
 
 /// Trainings that are executed again side by side.
@@ -62,14 +62,14 @@ pub(crate) async fn experiments(session: &mut Session, cancel: &Cancel) -> Resul
         .iter()
         .max_by(|a, b| a.2.quality.auc.total_cmp(&b.2.quality.auc))
         .context("there is no candidate")?;
-    if !session.is_done("experiments") {
+    if !session.is_done(Phase::Experiments) {
         let auc = best.quality.auc;
         let summary = format!(
             "{} runs on January and February; best out of time: {name}, auc {auc:.4}",
             results.len()
         );
         let config = config.clone();
-        session.done("experiments", began, summary).await?;
+        session.done(Phase::Experiments, began, summary).await?;
         return Ok(config);
     }
     Ok(config.clone())
@@ -85,7 +85,7 @@ pub(crate) async fn pipeline(
     let training = winter("first", config, Ending::Registered);
     let bar = progress::spinner("pipeline: preprocess >> train >> evaluate >> register");
     let first = training.run(session, cancel).await?;
-    if !session.is_done("pipeline") {
+    if !session.is_done(Phase::Pipeline) {
         let plan = training.plan(session)?;
         let again = PipelineRunId::new(format!("{}-again", training.id(session)?))?;
         let again =
@@ -102,7 +102,7 @@ pub(crate) async fn pipeline(
             again.cached(),
             plan.steps().len(),
         );
-        session.done("pipeline", began, summary).await?;
+        session.done(Phase::Pipeline, began, summary).await?;
     }
     bar.finish_and_clear();
     Ok(first)
@@ -110,7 +110,7 @@ pub(crate) async fn pipeline(
 
 /// Executes every finished training again with the cache off, and compares all outputs.
 pub(crate) async fn reproduce(session: &mut Session, cancel: &Cancel) -> Result<()> {
-    if session.is_done("reproduce") {
+    if session.is_done(Phase::Reproduce) {
         return Ok(());
     }
     let began = Instant::now();
@@ -133,7 +133,7 @@ pub(crate) async fn reproduce(session: &mut Session, cancel: &Cancel) -> Result<
     bar.finish_and_clear();
     let summary =
         format!("{same} of {} runs gave the same digests with the cache off", finished.len());
-    session.done("reproduce", began, summary).await
+    session.done(Phase::Reproduce, began, summary).await
 }
 
 async fn reproduce_one(

@@ -39,10 +39,33 @@ pub(crate) enum DemoEvent {
     Finished,
 }
 
+/// A part of a demo.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Phase {
+    Experiments,
+    Pipeline,
+    Watch,
+    Reproduce,
+    Report,
+}
+
+impl Phase {
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Experiments => "experiments",
+            Self::Pipeline => "pipeline",
+            Self::Watch => "watch",
+            Self::Reproduce => "reproduce",
+            Self::Report => "report",
+        }
+    }
+}
+
 /// What a phase did.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct PhaseReport {
-    pub(crate) name: String,
+    pub(crate) name: Phase,
     pub(crate) ok: bool,
     pub(crate) seconds: f64,
     pub(crate) summary: String,
@@ -121,13 +144,18 @@ impl Session {
     }
 
     /// Whether a phase was finished before.
-    pub(crate) fn is_done(&self, phase: &str) -> bool {
+    pub(crate) fn is_done(&self, phase: Phase) -> bool {
         self.phases.iter().any(|report| report.name == phase)
     }
 
     /// Records that a phase has done its work.
-    pub(crate) async fn done(&mut self, name: &str, began: Instant, summary: String) -> Result<()> {
-        let (name, seconds) = (name.to_owned(), began.elapsed().as_secs_f64());
+    pub(crate) async fn done(
+        &mut self,
+        name: Phase,
+        began: Instant,
+        summary: String,
+    ) -> Result<()> {
+        let seconds = began.elapsed().as_secs_f64();
         self.ended(PhaseReport { name, ok: true, seconds, summary }).await
     }
 

@@ -55,7 +55,7 @@ impl Summary {
     /// The same in words.
     pub(crate) fn text(&self, session: &Session) -> String {
         let phases = session.phases.iter().map(|phase| {
-            [phase.name.clone(), output::span(Some(phase.seconds)), phase.summary.clone()]
+            [phase.name.word().to_owned(), output::span(Some(phase.seconds)), phase.summary.clone()]
         });
         let story: Vec<String> = self.events.iter().filter_map(timeline::line).collect();
         let root = session.store.root().display();
@@ -135,10 +135,10 @@ fn comparison(evaluation: &mlops_core::lifecycle::Evaluation) -> Value {
 }
 
 fn evaluations(events: &[Event]) -> Vec<Value> {
-    let judged = timeline::evaluations(events).into_iter().map(|(evaluation, verdict, reason)| {
-        let mut object = comparison(&evaluation);
-        object["verdict"] = verdict.into();
-        object["reason"] = reason.into();
+    let judged = timeline::judged(events).into_iter().map(|judged| {
+        let mut object = comparison(judged.evaluation);
+        object["verdict"] = judged.outcome.word().into();
+        object["reason"] = judged.reason.into();
         object
     });
     judged.collect()

@@ -52,9 +52,12 @@ impl Files {
         Self { _folder: folder, root }
     }
 
+    fn path(&self, name: &str) -> String {
+        self.root.join(name).to_str().unwrap().to_owned()
+    }
+
     fn drift(&self, current: &str, flags: &[&str]) -> std::process::Output {
-        let path = |name: &str| self.root.join(name).to_str().unwrap().to_owned();
-        let (reference, current) = (path("reference.parquet"), path(current));
+        let (reference, current) = (self.path("reference.parquet"), self.path(current));
         mlops(&[&["drift", &reference, &current], flags].concat())
     }
 }
@@ -75,6 +78,20 @@ fn drift_says_what_it_finds_and_exits_as_asked() {
     assert_eq!(code(&files.drift("shifted.parquet", &["--fail-on", "drift"])), 1);
     let table = String::from_utf8(files.drift("shifted.parquet", &[]).stdout).unwrap();
     assert!(table.contains("DRIFTED") && table.contains('█'), "{table}");
+}
+
+#[test]
+fn drift_that_nobody_reads_still_exits_as_asked() {
+    let files = Files::new();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let status = std::process::Command::new(env!("CARGO_BIN_EXE_mlops"))
+        .args(["drift", &files.path("reference.parquet"), &files.path("shifted.parquet")])
+        .args(["--fail-on", "drift"])
+        .stdout(writer)
+        .status()
+        .unwrap();
+    assert_eq!(status.code(), Some(1));
 }
 
 #[test]
@@ -142,6 +159,7 @@ fn a_store_that_is_not_there_or_no_store_is_refused() {
         let output = mlops(args);
         assert_eq!(code(&output), 3, "{}", stderr(&output));
         assert!(stderr(&output).contains("mlops.db"), "{}", stderr(&output));
+        assert!(!stderr(&output).contains("there is no store"), "{}", stderr(&output));
     }
 }
 

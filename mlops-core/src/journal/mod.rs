@@ -48,6 +48,19 @@ pub struct Append {
 }
 
 impl Append {
+    /// Whether the writer may write: under the stream's current epoch, or without one while nobody
+    /// holds a lease (`held_until` is when the current one ends, if one is held).
+    ///
+    /// # Errors
+    /// `Fenced` when not.
+    pub fn check_epoch(&self, current: Epoch, held_until: Option<Timestamp>) -> Result<()> {
+        let allowed = match self.epoch {
+            Some(epoch) => epoch == current,
+            None => held_until.is_none(),
+        };
+        if allowed { Ok(()) } else { Err(fenced(&self.stream, self.epoch, current)) }
+    }
+
     /// Whether the entry has to be recorded as number `next`: not when it is the very entry that
     /// stands at its number already (`there`), so that a repeat is harmless.
     ///

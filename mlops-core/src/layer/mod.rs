@@ -198,7 +198,7 @@ impl<S: TrackingStore + 'static, A: Around> TrackingStore for Layered<S, A> {
             move |done: &Progress<Experiment>| {
                 let mut rest = list.clone();
                 rest.after = done.last.as_ref().map(|last| last.id.clone()).or(rest.after);
-                rest.limit = rest.limit.map(|limit| limit - done.count);
+                rest.limit = rest.limit.map(|limit| limit.saturating_sub(done.count));
                 inner.list_experiments(rest)
             },
         )
@@ -236,7 +236,7 @@ impl<S: TrackingStore + 'static, A: Around> TrackingStore for Layered<S, A> {
             move |done: &Progress<Run>| {
                 let mut rest = query.clone();
                 rest.after = done.last.as_ref().map(|last| last.id.clone()).or(rest.after);
-                rest.limit = rest.limit.map(|limit| limit - done.count);
+                rest.limit = rest.limit.map(|limit| limit.saturating_sub(done.count));
                 inner.search_runs(rest)
             },
         )

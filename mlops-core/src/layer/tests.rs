@@ -192,3 +192,38 @@ async fn observe_logs_failures_with_their_kind() {
     let seen = lines.0.lock().unwrap().join("\n");
     assert!(seen.contains("get_run") && seen.contains("not_found"), "{seen}");
 }
+
+/// Opens every stream as if more had come through than was asked for.
+#[derive(Debug)]
+struct Ahead;
+
+impl Around for Ahead {
+    async fn around<T, F, Fut>(&self, _: Operation, call: F) -> Result<T>
+    where
+        T: Send,
+        F: Fn() -> Fut + Send + Sync,
+        Fut: Future<Output = Result<T>> + Send,
+    {
+        call().await
+    }
+
+    fn around_stream<T, F>(self: Arc<Self>, _: Operation, start: F) -> BoxStream<'static, Result<T>>
+    where
+        T: Clone + Send + Sync + 'static,
+        F: Fn(&Progress<T>) -> BoxStream<'static, Result<T>> + Send + Sync + 'static,
+    {
+        start(&Progress { last: None, count: 5 })
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_gives_more_than_was_asked_for_is_asked_for_no_more() {
+    let store = Layered::new(MemoryTracking::new(Arc::new(SystemClock)), Ahead);
+    let name = ExperimentName::new("e").unwrap();
+    let new = NewExperiment::new(CountingIds::default().experiment_id(), name);
+    store.create_experiment(new).await.unwrap();
+    let two = ListExperiments::default().with_limit(2);
+    assert!(store.list_experiments(two).try_collect::<Vec<_>>().await.unwrap().is_empty());
+    let two = RunQuery { limit: Some(2), ..RunQuery::default() };
+    assert!(store.search_runs(two).try_collect::<Vec<_>>().await.unwrap().is_empty());
+}

@@ -107,7 +107,7 @@ impl Lifecycle {
             return Ok(());
         }
         let reason = format!("first version, {metric} {reference:.4} out of time");
-        self.move_stage(champion, Stage::Production, &reason).await?;
+        self.take_in(champion, Stage::Production, &reason).await?;
         self.move_alias(None, champion, &reason).await?;
         self.record(Event::Began {
             at,
@@ -143,8 +143,9 @@ impl Lifecycle {
 
     /// Does whatever the policy decides, until there is nothing left to do. Returns what happened.
     ///
-    /// A host that fails to retrain or evaluate ends that retraining, or that review; the error is in the
-    /// journal, and the next one may start after the cool-down.
+    /// A host that fails to retrain or evaluate ends that retraining, or that review; so does one whose
+    /// retraining gives the version in use. The error is in the journal, and the next one may start
+    /// after the cool-down.
     ///
     /// # Errors
     /// Those of the stores; `Conflict` before it has begun.
@@ -161,10 +162,15 @@ impl Lifecycle {
     /// # Errors
     /// Those of the stores; `Conflict` while something is open.
     pub async fn end(&mut self, at: Timestamp) -> Result<()> {
-        if self.begun()?.phase == Phase::Ended {
-            return Ok(());
+        match self.begun()?.phase {
+            Phase::Ended => Ok(()),
+            Phase::Watching => self.record(Event::Ended { at }).await,
+            _ => {
+                let stream = &self.names.stream;
+                let message = format!("something is open, settle it first: stream={stream}");
+                Err(Error::new(ErrorKind::Conflict, message))
+            }
         }
-        self.record(Event::Ended { at }).await
     }
 
     /// Gives the lease back.
@@ -200,25 +206,34 @@ impl Lifecycle {
         let event = match action {
             Action::Start(retraining) => Event::RetrainingStarted(retraining),
             Action::Retrain(retraining) => match host.retrain(&retraining).await {
+                Ok(Challenger { version, .. }) if version == self.begun()?.champion => {
+                    let error =
+                        format!("the retraining gave the version in use: version={version}");
+                    Event::RetrainingFailed { error }
+                }
                 Ok(challenger) => {
                     // Training takes long: whoever was fenced off meanwhile changes no stage.
                     self.journal.renew().await?;
                     let reason = format!("challenger of retraining {}", retraining.number);
-                    self.move_stage(challenger.version, Stage::Staging, &reason).await?;
+                    self.take_in(challenger.version, Stage::Staging, &reason).await?;
                     Event::ChallengerTrained(challenger)
                 }
                 Err(error) => Event::RetrainingFailed { error: own_failure(error)? },
             },
             Action::Evaluate(contest) => match host.evaluate(&contest).await {
                 Ok(evaluation) => Event::Evaluated(evaluation),
-                Err(error) => Event::RetrainingFailed { error: own_failure(error)? },
+                Err(error) => {
+                    let error = own_failure(error)?;
+                    self.drop_challenger(contest.challenger, &error).await?;
+                    Event::RetrainingFailed { error }
+                }
             },
             Action::Promote(Contest { at, champion: from, challenger: to }, reason) => {
-                self.replace(from, to, &reason).await?;
+                self.replace(from, (to, Stage::Staging), &reason).await?;
                 Event::Promoted { at, from, to, reason }
             }
             Action::Keep(Contest { at, champion, challenger }, reason) => {
-                self.move_stage(challenger, Stage::Archived, &reason).await?;
+                self.drop_challenger(challenger, &reason).await?;
                 Event::Kept { at, champion, challenger, reason }
             }
             Action::Review(contest) => match host.evaluate(&contest).await {
@@ -229,19 +244,28 @@ impl Lifecycle {
                 Event::Confirmed { at: contest.at, version: contest.champion, reason }
             }
             Action::RollBack(Contest { at, champion: from, challenger: to }, reason) => {
-                self.replace(from, to, &reason).await?;
+                self.replace(from, (to, Stage::Archived), &reason).await?;
                 Event::RolledBack { at, from, to, reason }
             }
         };
         self.record(event).await
     }
 
-    /// Puts `to` into use and `from` out of it. Each of the three changes may be repeated, and after
-    /// each of them a version with the stage Production answers to the alias.
-    async fn replace(&self, from: VersionNumber, to: VersionNumber, reason: &str) -> Result<()> {
-        self.move_stage(to, Stage::Production, reason).await?;
+    /// Puts `to`, which stands at `stage`, into use and `from` out of it. Each of the three changes may be
+    /// repeated, and after each of them a version with the stage Production answers to the alias.
+    async fn replace(
+        &self,
+        from: VersionNumber,
+        (to, stage): (VersionNumber, Stage),
+        reason: &str,
+    ) -> Result<()> {
+        self.move_stage(to, (stage, Stage::Production), reason).await?;
         self.move_alias(Some(from), to, reason).await?;
-        self.move_stage(from, Stage::Archived, reason).await
+        self.move_stage(from, (Stage::Production, Stage::Archived), reason).await
+    }
+
+    async fn drop_challenger(&self, challenger: VersionNumber, reason: &str) -> Result<()> {
+        self.move_stage(challenger, (Stage::Staging, Stage::Archived), reason).await
     }
 
     async fn move_alias(
@@ -261,13 +285,25 @@ impl Lifecycle {
         self.registry.set_alias(change).await
     }
 
-    async fn move_stage(&self, version: VersionNumber, next: Stage, reason: &str) -> Result<()> {
-        let held =
-            self.registry.get_version(&self.names.model, &VersionRef::Number(version)).await?;
+    /// Moves a version that the host has given, from wherever it stands.
+    async fn take_in(&self, version: VersionNumber, next: Stage, reason: &str) -> Result<()> {
+        let version = VersionRef::Number(version);
+        let held = self.registry.get_version(&self.names.model, &version).await?;
+        self.move_stage(held.number, (held.stage, next), reason).await
+    }
+
+    /// Moves a version whose stage this lifecycle has set. `Conflict` when somebody else has moved it
+    /// since.
+    pub(super) async fn move_stage(
+        &self,
+        version: VersionNumber,
+        (expected, next): (Stage, Stage),
+        reason: &str,
+    ) -> Result<()> {
         let change = StageChange {
             model: self.names.model.clone(),
             version,
-            expected: held.stage,
+            expected,
             next,
             by: self.names.owner.to_string(),
             reason: reason.to_owned(),

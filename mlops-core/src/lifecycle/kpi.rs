@@ -1,5 +1,7 @@
 //! What the loop is worth, computed from what the stores hold, each figure with its clock named.
 
+use std::fmt;
+
 use futures::TryStreamExt as _;
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +28,30 @@ pub enum Clock {
     Wall,
     /// The data's own.
     Event,
+}
+
+impl fmt::Display for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Wall => "wall clock",
+            Self::Event => "event time",
+        })
+    }
+}
+
+/// Whose time each span among the figures is measured in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KpiClocks {
+    /// That of [`Kpis::lead_time_seconds`].
+    pub lead_time_seconds: Clock,
+    /// That of [`Kpis::drift_to_fixed_seconds`].
+    pub drift_to_fixed_seconds: Clock,
+}
+
+impl Default for KpiClocks {
+    fn default() -> Self {
+        Self { lead_time_seconds: Clock::Wall, drift_to_fixed_seconds: Clock::Event }
+    }
 }
 
 /// Quality now beside the quality before use.
@@ -68,6 +94,8 @@ pub struct Kpis {
     /// From the first alarm after a promotion (or the start) to the next better model in Production,
     /// in event time: the median over the promotions.
     pub drift_to_fixed_seconds: Option<f64>,
+    /// Whose time these spans are measured in.
+    pub clock: KpiClocks,
 }
 
 impl Kpis {
@@ -113,6 +141,7 @@ impl Kpis {
             reexecuted: verdicts.len() as u64,
             quality: Quality { metric: metric.clone(), reference: *reference, current },
             drift_to_fixed_seconds: median(drift_to_fixed(&events)),
+            clock: KpiClocks::default(),
         })
     }
 }

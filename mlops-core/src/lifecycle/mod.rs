@@ -20,7 +20,7 @@ mod state;
 
 pub use controller::{Actions, Lifecycle, Names};
 pub use event::{Challenger, Contest, Evaluation, Event, Retraining, Signal, SignalKind, Window};
-pub use kpi::{Clock as KpiClock, KpiInputs, Kpis, Quality, REPRODUCED_TAG, is_within};
+pub use kpi::{Clock as KpiClock, KpiClocks, KpiInputs, Kpis, Quality, REPRODUCED_TAG, is_within};
 pub use policy::{Action, Policy, Verdict, judge};
 pub use state::{Phase, State};
 

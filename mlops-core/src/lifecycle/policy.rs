@@ -108,8 +108,9 @@ impl Policy {
     fn start(&self, state: &State, now: Timestamp) -> Option<Action> {
         let rested =
             state.last_retraining.is_none_or(|last| now >= last.saturating_add(self.cool_down));
-        let triggers: Vec<&Signal> =
-            state.alarms.iter().filter(|alarm| self.triggers.contains(&alarm.kind)).collect();
+        // One that is newer was recorded before its window, by a process that has died in between.
+        let counts = |alarm: &&Signal| alarm.at <= now && self.triggers.contains(&alarm.kind);
+        let triggers: Vec<&Signal> = state.alarms.iter().filter(counts).collect();
         if !rested || triggers.is_empty() || triggers.len() < self.min_alarms {
             return None;
         }

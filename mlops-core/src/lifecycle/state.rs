@@ -40,7 +40,7 @@ pub struct State {
     pub phase: Phase,
     /// The champion's probation, if it is on one.
     pub probation: Option<Probation>,
-    /// Alarms since the last retraining was decided.
+    /// Alarms that no retraining answers yet.
     pub alarms: Vec<Signal>,
     /// When the last retraining was decided.
     pub last_retraining: Option<Timestamp>,
@@ -96,7 +96,8 @@ impl State {
             (_, Event::Raised(signal)) => self.alarms.push(signal.clone()),
             (_, Event::Watched(window)) => self.watched_to = Some(window.to),
             (Phase::Watching, Event::RetrainingStarted(retraining)) => {
-                self.alarms.clear();
+                // It answers those that were known to whoever decided it.
+                self.alarms.retain(|alarm| alarm.at > retraining.at);
                 self.last_retraining = Some(retraining.at);
                 self.retrainings = retraining.number;
                 self.phase = Phase::Retraining(retraining.clone());

@@ -13,7 +13,7 @@ use crate::id::{ArtifactPath, Digest, IdempotencyKey, ModelName, RunId, VersionN
 use crate::journal::dying::Dying;
 use crate::journal::{Epoch, JournalStore, Lease};
 use crate::memory::{MemoryJournal, MemoryRegistry};
-use crate::registry::{ModelRegistry, NewModel, NewVersion, Stage, VersionRef};
+use crate::registry::{ModelRegistry, NewModel, NewVersion, Stage, StageChange, VersionRef};
 use crate::time::{SystemClock, Timestamp};
 
 const DAY: u64 = 86_400;
@@ -121,6 +121,10 @@ async fn live(journal: Arc<dyn JournalStore>, host: &Host) -> Result<Lifecycle> 
     let mut life = open(journal, host.registry.clone()).await?;
     register(&*host.registry, 1).await;
     life.begin(day(0), VersionNumber(1), "auc", 0.7).await?;
+    // Whoever resumes may first finish what was open.
+    if let Some(to) = life.state().and_then(|state| state.watched_to) {
+        life.settle(to, host).await?;
+    }
     for week in 1..=20 {
         let now = day(week * 7);
         let version = life.state().unwrap().champion.0;
@@ -217,6 +221,131 @@ async fn killed_before_any_record_it_ends_as_if_nothing_had_happened() {
 }
 
 #[tokio::test]
+async fn an_alarm_whose_window_was_not_recorded_starts_nothing_before_its_time() {
+    let (inner, host) = (memory(), host(&[0.0, 0.0]));
+    register(&*host.registry, 1).await;
+    let alarms = |n| vec![signal(n, "temp", SignalKind::Input)];
+    // Began, watched, raised: the process dies before the second window.
+    let dying = Arc::new(Dying::after(3, Arc::clone(&inner)));
+    let mut life = open(dying, host.registry.clone()).await.unwrap();
+    life.begin(day(0), VersionNumber(1), "auc", 0.7).await.unwrap();
+    life.watched(window(7, 1), vec![]).await.unwrap();
+    life.watched(window(14, 1), alarms(14)).await.unwrap_err();
+
+    let mut life = open(inner, host.registry.clone()).await.unwrap();
+    assert_eq!(life.settle(day(7), &host).await.unwrap(), []);
+    life.watched(window(14, 1), alarms(14)).await.unwrap();
+    let happened = life.settle(day(14), &host).await.unwrap();
+    assert!(
+        matches!(&happened[0], Event::RetrainingStarted(retraining) if retraining.at == day(14))
+    );
+    assert!(life.state().unwrap().alarms.is_empty());
+}
+
+#[test]
+fn a_retraining_answers_the_alarms_up_to_its_time_and_no_later_ones() {
+    let raised = |n| Event::Raised(signal(n, "temp", SignalKind::Input));
+    let mut state = State::replay([&began()]).unwrap().unwrap();
+    state.apply(&raised(7)).unwrap();
+    state.apply(&raised(14)).unwrap();
+    let retraining = Retraining { number: 1, at: day(7), cause: String::new() };
+    state.apply(&Event::RetrainingStarted(retraining)).unwrap();
+    assert_eq!(state.alarms, [signal(14, "temp", SignalKind::Input)]);
+}
+
+/// A host whose retraining gives a version that is there already, or whose comparison fails.
+#[derive(Debug)]
+struct Odd {
+    inner: Host,
+    gives: Option<VersionNumber>,
+}
+
+#[async_trait]
+impl Actions for Odd {
+    async fn retrain(&self, retraining: &Retraining) -> Result<Challenger> {
+        match self.gives {
+            Some(version) => Ok(Challenger { run: RunId::new("r").unwrap(), version }),
+            None => self.inner.retrain(retraining).await,
+        }
+    }
+
+    async fn evaluate(&self, _: &Contest) -> Result<Evaluation> {
+        Err(Error::new(ErrorKind::Failed, "no labels"))
+    }
+}
+
+/// One week with an alarm, and how the retraining that it starts ends.
+async fn one_week(host: &Odd) -> Lifecycle {
+    let mut life = open(memory(), host.inner.registry.clone()).await.unwrap();
+    register(&*host.inner.registry, 1).await;
+    life.begin(day(0), VersionNumber(1), "auc", 0.7).await.unwrap();
+    let alarms = vec![signal(7, "temp", SignalKind::Input)];
+    life.watched(window(7, 1), alarms).await.unwrap();
+    life.settle(day(7), host).await.unwrap();
+    life
+}
+
+async fn stage(host: &Odd, version: u32) -> Stage {
+    let version = VersionRef::Number(VersionNumber(version));
+    host.inner.registry.get_version(&model(), &version).await.unwrap().stage
+}
+
+#[tokio::test]
+async fn a_retraining_that_gives_the_version_in_use_has_failed_and_leaves_it_in_use() {
+    let host = Odd { inner: host(&[]), gives: Some(VersionNumber(1)) };
+    let life = one_week(&host).await;
+    let failed = |event: &Event| matches!(event, Event::RetrainingFailed { error } if error.contains("in use: version=1"));
+    assert!(life.events().iter().any(failed), "{:?}", life.events());
+    assert_eq!(stage(&host, 1).await, Stage::Production);
+}
+
+#[tokio::test]
+async fn a_challenger_that_cannot_be_compared_is_archived_with_the_reason() {
+    let host = Odd { inner: host(&[]), gives: None };
+    let life = one_week(&host).await;
+    assert_eq!(life.state().unwrap().phase, Phase::Watching);
+    assert_eq!(
+        (stage(&host, 1).await, stage(&host, 2).await),
+        (Stage::Production, Stage::Archived)
+    );
+    let audit: Vec<_> = host.inner.registry.audit(&model()).try_collect().await.unwrap();
+    assert_eq!(audit.last().unwrap().reason, "no labels");
+}
+
+#[tokio::test]
+async fn a_lifecycle_with_something_open_cannot_end() {
+    let (inner, host) = (memory(), host(&[]));
+    register(&*host.registry, 1).await;
+    // Began, raised, watched, started: then it dies.
+    let mut life =
+        open(Arc::new(Dying::after(4, Arc::clone(&inner))), host.registry.clone()).await.unwrap();
+    life.begin(day(0), VersionNumber(1), "auc", 0.7).await.unwrap();
+    let alarms = vec![signal(7, "temp", SignalKind::Input)];
+    life.watched(window(7, 1), alarms).await.unwrap();
+    life.settle(day(7), &host).await.unwrap_err();
+    let mut life = open(inner, host.registry.clone()).await.unwrap();
+    assert_eq!(life.end(day(8)).await.unwrap_err().kind(), ErrorKind::Conflict);
+    life.settle(day(7), &host).await.unwrap();
+    life.end(day(8)).await.unwrap();
+    life.end(day(8)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_stage_that_somebody_else_has_moved_is_not_overwritten() {
+    let host = host(&[0.05]);
+    let mut life = open(memory(), host.registry.clone()).await.unwrap();
+    register(&*host.registry, 1).await;
+    life.begin(day(0), VersionNumber(1), "auc", 0.7).await.unwrap();
+    let (expected, next) = (Stage::Production, Stage::Archived);
+    let (by, reason) = ("ada".to_owned(), "recalled".to_owned());
+    let version = VersionNumber(1);
+    let change = StageChange { model: model(), version, expected, next, by, reason };
+    host.registry.set_stage(change).await.unwrap();
+    let error = life.move_stage(version, (Stage::Production, Stage::Staging), "").await;
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::Conflict);
+}
+
+#[tokio::test]
 async fn an_older_process_is_fenced_off() {
     let (journal, host) = (memory(), host(&[]));
     let mut old = open(journal.clone(), host.registry.clone()).await.unwrap();
@@ -256,16 +385,20 @@ fn an_interval_decides_and_an_undefined_one_proves_nothing() {
     }
 }
 
-#[test]
-fn events_out_of_order_are_refused() {
-    let began = Event::Began {
+fn began() -> Event {
+    Event::Began {
         at: day(0),
         model: model(),
         experiment: "e".parse().unwrap(),
         champion: VersionNumber(1),
         metric: "auc".into(),
         reference: 0.7,
-    };
+    }
+}
+
+#[test]
+fn events_out_of_order_are_refused() {
+    let began = began();
     let promoted = Event::Promoted {
         at: day(0),
         from: VersionNumber(1),

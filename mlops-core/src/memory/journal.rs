@@ -35,16 +35,6 @@ impl MemoryJournal {
     }
 }
 
-impl Stream {
-    fn check_epoch(&self, append: &Append, now: crate::time::Timestamp) -> Result<()> {
-        let allowed = match append.epoch {
-            Some(Epoch(epoch)) => epoch == self.epoch,
-            None => self.held.as_ref().is_none_or(|lease| lease.expires <= now),
-        };
-        if allowed { Ok(()) } else { Err(fenced(&append.stream, append.epoch, Epoch(self.epoch))) }
-    }
-}
-
 #[async_trait]
 impl JournalStore for MemoryJournal {
     async fn append(&self, append: Append) -> Result<()> {
@@ -52,7 +42,8 @@ impl JournalStore for MemoryJournal {
         let now = self.clock.now();
         let empty = Stream::default();
         let stream = streams.get(&append.stream).unwrap_or(&empty);
-        stream.check_epoch(&append, now)?;
+        let held = stream.held.as_ref().map(|lease| lease.expires).filter(|until| *until > now);
+        append.check_epoch(Epoch(stream.epoch), held)?;
         let next = stream.entries.len() as u64 + 1;
         let place = append.sequence.checked_sub(1).and_then(|place| usize::try_from(place).ok());
         let there = place.and_then(|place| stream.entries.get(place)).map(|there| &there.entry);

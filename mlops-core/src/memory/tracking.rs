@@ -13,7 +13,7 @@ use crate::time::Clock;
 use crate::tracking::{
     Experiment, ExperimentChange, ExperimentRef, HistoryPoint, HistoryQuery, Lifecycle,
     ListExperiments, LogBatch, MetricPoint, NewExperiment, NewRun, Receipt, Run, RunChange,
-    RunQuery, RunStatus, TrackingStore, downsample, latest_of, order_runs,
+    RunQuery, RunStatus, TrackingStore, downsample, latest_of, order_runs, param_conflict,
 };
 
 /// A [`TrackingStore`] in memory.
@@ -26,6 +26,8 @@ pub struct MemoryTracking {
 #[derive(Debug, Default)]
 struct State {
     experiments: Vec<Experiment>,
+    /// What each experiment was created from, to tell a repeat from a clash.
+    origins: BTreeMap<ExperimentId, NewExperiment>,
     runs: BTreeMap<RunId, Held>,
 }
 
@@ -130,21 +132,24 @@ fn run_from(new: NewRun) -> Run {
 #[async_trait]
 impl TrackingStore for MemoryTracking {
     async fn create_experiment(&self, new: NewExperiment) -> Result<Experiment> {
+        new.check()?;
         let mut state = lock(&self.state);
+        let repeats = state.origins.get(&new.id) == Some(&new);
         if let Ok(known) = state.experiment(&new.id) {
-            return if known.name == new.name {
+            return if repeats {
                 Ok(known.clone())
             } else {
                 let name = &known.name;
                 Err(Error::new(
                     ErrorKind::AlreadyExists,
-                    format!("an experiment has this id: id={} name={name}", new.id),
+                    format!("another experiment has this id: id={} name={name}", new.id),
                 ))
             };
         }
         state.name_is_free(&new.name)?;
         let now = self.clock.now();
         let lifecycle = Lifecycle::Active;
+        state.origins.insert(new.id.clone(), new.clone());
         let made = Experiment {
             id: new.id,
             name: new.name,
@@ -187,8 +192,12 @@ impl TrackingStore for MemoryTracking {
         id: &ExperimentId,
         change: ExperimentChange,
     ) -> Result<Experiment> {
+        change.check()?;
         let mut state = lock(&self.state);
         let experiment = state.experiment(id)?;
+        if experiment.lifecycle == Lifecycle::Deleted && !change.is_of_life() {
+            return Err(Error::deleted("experiment", id));
+        }
         match change {
             ExperimentChange::Rename(name) => {
                 if experiment.name != name {
@@ -249,11 +258,10 @@ impl TrackingStore for MemoryTracking {
     }
 
     async fn update_run(&self, id: &RunId, change: RunChange) -> Result<Run> {
+        change.check()?;
         let mut state = lock(&self.state);
         let held = state.run(id)?;
-        if held.run.lifecycle == Lifecycle::Deleted
-            && !matches!(change, RunChange::Restore | RunChange::Delete)
-        {
+        if held.run.lifecycle == Lifecycle::Deleted && !change.is_of_life() {
             return Err(Error::deleted("run", id));
         }
         match change {
@@ -285,13 +293,8 @@ impl TrackingStore for MemoryTracking {
             return Err(Error::deleted("run", id));
         }
         for (key, value) in &batch.params {
-            if let Some(before) = held.run.params.get(key).filter(|before| *before != value) {
-                return Err(Error::new(
-                    ErrorKind::Conflict,
-                    format!(
-                        "a param never changes: run={id} key={key} held={before:?} given={value:?}"
-                    ),
-                ));
+            if held.run.params.get(key).is_some_and(|before| before != value) {
+                return Err(param_conflict(id, key));
             }
         }
         held.apply(batch);

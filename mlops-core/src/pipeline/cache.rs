@@ -4,14 +4,13 @@
 //! contract of its own, and every backend that can resume a pipeline can cache it.
 
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 
 use super::step::{Action, Step};
 use crate::artifact::{Blob, ContentStore};
 use crate::error::{Error, ErrorKind, Result};
-use crate::fingerprint::{KeyDigest, Value, step_key};
+use crate::fingerprint::{KeyDigest, Value, executable_digest, step_key};
 use crate::id::{Digest, PipelineName, StepName, StreamName, ValueName};
 use crate::journal::{Append, JournalStore};
 
@@ -75,26 +74,8 @@ pub(super) fn code_of(pipeline: &PipelineName, step: &Step) -> Result<String> {
     match (&step.code, &step.action) {
         (Some(version), _) => Ok(of_step(format!("stated:{version}"))),
         (None, Action::Command(command)) => command.version(),
-        (None, _) => executable().map(of_step),
+        (None, _) => Ok(of_step(format!("executable:{}", executable_digest()?))),
     }
-}
-
-/// The digest of the running executable, read once.
-fn executable() -> Result<String> {
-    static DIGEST: OnceLock<Digest> = OnceLock::new();
-    if let Some(digest) = DIGEST.get() {
-        return Ok(format!("executable:{digest}"));
-    }
-    let failed = |source| {
-        let message = "cannot read the running executable, state the version of the step's code";
-        Error::new(ErrorKind::Unavailable, message).with_source(source)
-    };
-    let path = std::env::current_exe().map_err(failed)?;
-    let file = std::fs::File::open(path).map_err(failed)?;
-    let mut hasher = blake3::Hasher::new();
-    hasher.update_reader(file).map_err(failed)?;
-    let digest = DIGEST.get_or_init(|| Digest::from_bytes(*hasher.finalize().as_bytes()));
-    Ok(format!("executable:{digest}"))
 }
 
 /// What a step gave, by name.

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+
 use super::types::{DatasetInput, MetricPoint, ModelOutput, RunStatus, Source};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::id::{ExperimentId, ExperimentName, IdempotencyKey, MetricKey, ParamKey, RunId, TagKey};
 use crate::time::Timestamp;
 
@@ -13,7 +15,7 @@ pub const MAX_BATCH_ENTRIES: usize = 100_000;
 pub const MAX_VALUE_BYTES: usize = 64 * 1024;
 
 /// An experiment to create.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct NewExperiment {
     /// Its id, made by the caller.
@@ -37,6 +39,14 @@ impl NewExperiment {
         self.tags.insert(key, value.into());
         self
     }
+
+    /// Checks what no type checks.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a label that is too long or holds NUL.
+    pub fn check(&self) -> Result<()> {
+        self.tags.iter().try_for_each(|(key, value)| check_value(key.as_str(), value))
+    }
 }
 
 /// A change of an experiment.
@@ -53,6 +63,25 @@ pub enum ExperimentChange {
     Delete,
     /// Restores it, with the runs that were deleted with it.
     Restore,
+}
+
+impl ExperimentChange {
+    /// Whether it is one that a deleted experiment can undergo.
+    #[must_use]
+    pub fn is_of_life(&self) -> bool {
+        matches!(self, Self::Delete | Self::Restore)
+    }
+
+    /// Checks what no type checks.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a label that is too long or holds NUL.
+    pub fn check(&self) -> Result<()> {
+        match self {
+            Self::SetTag(key, value) => check_value(key.as_str(), value),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// A run to create.
@@ -143,13 +172,20 @@ impl NewRun {
     /// Checks what no type checks.
     ///
     /// # Errors
-    /// `InvalidInput` for a name or label that is too long, and for a run that would begin ended.
+    /// `InvalidInput` for a text that is too long or holds NUL, and for a run that would begin ended.
     pub fn check(&self) -> Result<()> {
         if self.status.is_terminal() {
             let message = format!("a run can't be created ended: status={}", self.status);
             return Err(Error::invalid(message));
         }
         check_value("run name", &self.name)?;
+        if let Some(user) = &self.user {
+            check_value("user", user)?;
+        }
+        if let Some(source) = &self.source {
+            check_value("source name", &source.name)?;
+            check_value("source version", source.version.as_deref().unwrap_or_default())?;
+        }
         self.tags.iter().try_for_each(|(key, value)| check_value(key.as_str(), value))
     }
 }
@@ -178,6 +214,23 @@ impl RunChange {
     #[must_use]
     pub fn ended(status: RunStatus, end: Timestamp) -> Self {
         Self::Status { status, end: Some(end) }
+    }
+
+    /// Whether it is one that a deleted run can undergo.
+    #[must_use]
+    pub fn is_of_life(&self) -> bool {
+        matches!(self, Self::Delete | Self::Restore)
+    }
+
+    /// Checks what no type checks.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a name that is too long or holds NUL.
+    pub fn check(&self) -> Result<()> {
+        match self {
+            Self::Rename(name) => check_value("run name", name),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -279,6 +332,14 @@ impl LogBatch {
         }
         self.tags.iter().try_for_each(|(key, value)| check_value(key.as_str(), value))
     }
+}
+
+/// The refusal of a parameter that has another value already. Neither value is in it: errors are
+/// logged, and values may be secret.
+#[must_use]
+pub fn param_conflict(run: &RunId, key: &ParamKey) -> Error {
+    let message = format!("a param never changes, and it has another value: run={run} key={key}");
+    Error::new(ErrorKind::Conflict, message)
 }
 
 fn check_value(key: &str, value: &str) -> Result<()> {

@@ -14,7 +14,7 @@ use futures::stream::BoxStream;
 
 pub use change::{
     ExperimentChange, LogBatch, MAX_BATCH_ENTRIES, MAX_VALUE_BYTES, NewExperiment, NewRun,
-    RunChange,
+    RunChange, param_conflict,
 };
 pub use filter::{
     Attribute, Case, Comparison, Field, Filter, MAX_CLAUSES, MAX_DEPTH, Op, Scalar, like,

@@ -191,13 +191,8 @@ fn add_entry(
     let name = &append.stream;
     let found = Stream::find(connection, place, name)?;
     let epoch = found.as_ref().map_or(0, |stream| stream.epoch);
-    let allowed = match append.epoch {
-        Some(given) => given.0 == epoch,
-        None => found.as_ref().is_none_or(|stream| stream.holder(now).is_none()),
-    };
-    if !allowed {
-        return Err(fenced(name, append.epoch, Epoch(epoch)));
-    }
+    let held = found.as_ref().and_then(|stream| stream.holder(now)).map(|(_, until)| until);
+    append.check_epoch(Epoch(epoch), held)?;
     let stream = Stream::find_or_add(connection, place, name)?;
     let last: i64 = place.of(connection.query_row(LAST_NUMBER, [stream.row], |row| row.get(0)))?;
     let next = last.cast_unsigned() + 1;

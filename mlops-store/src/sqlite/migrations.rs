@@ -12,10 +12,16 @@ use super::error::Place;
 const APPLICATION_ID: i32 = 0x6d6c_6f70;
 
 /// Step `n` leads from version `n` to `n + 1`.
-const STEPS: [&str; 1] = [include_str!("schema/0001.sql")];
+const STEPS: [&str; 2] = [include_str!("schema/0001.sql"), include_str!("schema/0002.sql")];
 
 /// Refuses a file that is not ours or newer than we are, and changes nothing. Returns its version.
 pub(super) fn check(connection: &Connection, path: &Path) -> Result<i32> {
+    // One transaction: another process may be creating the store between two reads.
+    let transaction = Place::new(path).of(connection.unchecked_transaction())?;
+    check_in(&transaction, path)
+}
+
+fn check_in(connection: &Connection, path: &Path) -> Result<i32> {
     let place = Place::new(path);
     let (id, found) = place.of(header(connection))?;
     let known = STEPS.len() as i32;
@@ -42,7 +48,7 @@ pub(super) fn run(connection: &mut Connection, path: &Path) -> Result<()> {
     let transaction =
         place.of(connection.transaction_with_behavior(TransactionBehavior::Immediate))?;
     // Another process may have been faster, or newer.
-    let found = check(&transaction, path)?;
+    let found = check_in(&transaction, path)?;
     for step in &STEPS[found.max(0) as usize..] {
         place.of(transaction.execute_batch(step))?;
     }

@@ -30,7 +30,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
-use mlops_core::error::{Error, ErrorKind, Result};
+use mlops_core::error::{Error, ErrorKind, Result, RetryClass};
 use mlops_core::time::{Clock, SystemClock};
 
 use error::Place;
@@ -175,8 +175,23 @@ impl SqliteStore {
     }
 }
 
-/// A connection with everything set that the contract needs.
+/// A connection with everything set that the contract needs. Another process that is creating the store
+/// may hold it so that SQLite answers at once instead of waiting; then this waits.
 fn connect(path: &Path, options: &SqliteOptions) -> Result<Connection> {
+    const PAUSE: Duration = Duration::from_millis(10);
+    let mut waited = Duration::ZERO;
+    loop {
+        match try_connect(path, options) {
+            Err(error) if error.retry() == RetryClass::Safe && waited < options.busy_timeout => {
+                std::thread::sleep(PAUSE);
+                waited += PAUSE;
+            }
+            done => return done,
+        }
+    }
+}
+
+fn try_connect(path: &Path, options: &SqliteOptions) -> Result<Connection> {
     let place = Place::new(path);
     if let Some(folder) =
         path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir())

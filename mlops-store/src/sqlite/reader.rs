@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use mlops_core::error::{Error, ErrorKind, Result};
+use mlops_core::error::{Error, ErrorKind, Result, RetryClass};
 
 use super::error::Place;
 
@@ -41,8 +41,10 @@ impl Handle {
                 // Whoever asked may have stopped waiting.
                 tell.send(work(connection, place)).ok();
             });
-            let gone =
-                || Error::new(ErrorKind::Unavailable, "the store's reading threads have ended");
+            let gone = || {
+                let message = "the store's reading threads have ended, open the store again";
+                Error::new(ErrorKind::Unavailable, message).with_retry(RetryClass::Never)
+            };
             queue.send(piece).await.map_err(|_| gone())?;
             told.await.map_err(|_| gone())?
         }

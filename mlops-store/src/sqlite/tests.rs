@@ -116,7 +116,7 @@ fn a_store_of_a_newer_version_is_refused_and_left_alone() {
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
     let error = refusal(&path);
     assert_eq!(error.kind(), ErrorKind::Unsupported);
-    assert!(error.to_string().contains("m.db schema=99 known=1"), "{error}");
+    assert!(error.to_string().contains("m.db schema=99 known=2"), "{error}");
     let held: i32 = Connection::open(&path)
         .unwrap()
         .pragma_query_value(None, "user_version", |row| row.get(0))
@@ -247,4 +247,75 @@ async fn a_full_disk_fails_everyone_in_the_group_in_the_same_way() {
         outcomes.into_iter().filter_map(Result::err).map(|error| error.kind()).collect();
     assert!(!kinds.is_empty() && kinds.iter().all(|kind| *kind == ErrorKind::Full), "{kinds:?}");
     store.check().await.unwrap();
+}
+
+#[test]
+fn a_new_store_can_be_opened_by_many_at_once() {
+    for _ in 0..20 {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("m.db");
+        let all = std::sync::Barrier::new(6);
+        std::thread::scope(|scope| {
+            let open = || {
+                all.wait();
+                SqliteStore::open(&path, SqliteOptions::default()).map(drop)
+            };
+            let opened: Vec<_> = (0..6).map(|_| scope.spawn(open)).collect();
+            for opened in opened {
+                opened.join().unwrap().unwrap();
+            }
+        });
+    }
+}
+
+#[tokio::test]
+async fn closing_waits_for_nobody_who_writes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("m.db");
+    // Were it to wait, the test would not end.
+    let patient = SqliteOptions::default().with_busy_timeout(Duration::from_secs(86_400));
+    let store = SqliteStore::open(&path, patient).unwrap();
+    with_run(&store).await;
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    drop(store);
+    other.execute_batch("COMMIT").unwrap();
+}
+
+#[tokio::test]
+async fn after_a_failed_disk_nothing_is_written_and_a_retry_is_never_useful() {
+    let (folder, store) = fresh();
+    let run = with_run(&store).await;
+    let failed = store.write(|connection, place| {
+        // As SQLite does when a page can't be written: the transaction is gone.
+        place.of(connection.execute_batch("ROLLBACK"))?;
+        let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR_FSYNC);
+        Err::<(), _>(place.error(rusqlite::Error::SqliteFailure(code, None)))
+    });
+    assert_eq!(failed.await.unwrap_err().retry(), RetryClass::Never);
+    let refused = store.log_batch(&run, batch(1)).await.unwrap_err();
+    assert_eq!((refused.kind(), refused.retry()), (ErrorKind::Unavailable, RetryClass::Never));
+    drop(store);
+    let store = SqliteStore::open(folder.path().join("m.db"), SqliteOptions::default()).unwrap();
+    store.log_batch(&run, batch(1)).await.unwrap();
+    assert_eq!(steps(&store, &run).await, [1]);
+}
+
+#[tokio::test]
+async fn a_store_of_version_1_is_brought_up_and_keeps_what_it_holds() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("m.db");
+    let old = Connection::open(&path).unwrap();
+    old.execute_batch(include_str!("schema/0001.sql")).unwrap();
+    old.execute_batch(
+        "INSERT INTO experiments (id, name, tags, created, updated) VALUES ('e', 'e', '{}', 1, 2);
+        PRAGMA application_id = 0x6d6c6f70; PRAGMA user_version = 1;",
+    )
+    .unwrap();
+    drop(old);
+    let store = SqliteStore::open(&path, SqliteOptions::default()).unwrap();
+    with_run(&store).await;
+    let clash = NewExperiment::new(ExperimentId::new("e").unwrap(), "other".parse().unwrap());
+    let error = store.create_experiment(clash).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AlreadyExists);
 }

@@ -12,15 +12,15 @@ use mlops_core::time::Timestamp;
 use mlops_core::tracking::{
     Experiment, ExperimentChange, ExperimentRef, HistoryPoint, HistoryQuery, Lifecycle,
     ListExperiments, LogBatch, NewExperiment, NewRun, Receipt, Run, RunChange, RunQuery, RunStatus,
-    TrackingStore, downsample,
+    TrackingStore, downsample, param_conflict,
 };
 
 use super::error::Place;
 use super::{SqliteStore, json, metrics, search};
 
 const EXPERIMENT: &str = "SELECT id, name, deleted, tags, created, updated, row FROM experiments";
-const ADD_EXPERIMENT: &str =
-    "INSERT INTO experiments (id, name, tags, created, updated) VALUES (?1, ?2, ?3, ?4, ?4)";
+const ADD_EXPERIMENT: &str = "INSERT INTO experiments (id, name, tags, created, updated, origin) VALUES (?1, ?2, ?3, ?4, ?4, ?5)";
+const ORIGIN: &str = "SELECT origin FROM experiments WHERE row = ?1";
 const SET_EXPERIMENT: &str =
     "UPDATE experiments SET name = ?2, deleted = ?3, tags = ?4, updated = ?5 WHERE row = ?1";
 const DELETE_RUNS: &str = "UPDATE runs SET deleted = 2 WHERE experiment = ?1 AND deleted = 0";
@@ -48,16 +48,26 @@ const SET_OUTPUT: &str = "INSERT INTO outputs (run, model, step, body) VALUES (?
 #[async_trait]
 impl TrackingStore for SqliteStore {
     async fn create_experiment(&self, new: NewExperiment) -> Result<Experiment> {
+        new.check()?;
         let now = self.clock.now();
         self.write(move |connection, place| {
-            if let Some((_, known)) =
+            let origin = json::write(&new)?;
+            if let Some((row, known)) =
                 find_experiment(connection, place, &ExperimentRef::Id(new.id.clone()))?
             {
-                return if known.name == new.name {
+                let held: Option<String> =
+                    place.of(connection.query_row(ORIGIN, [row], |row| row.get(0)))?;
+                let repeats = match held {
+                    Some(held) => held == origin,
+                    None => (&known.name, &known.tags) == (&new.name, &new.tags),
+                };
+                return if repeats {
                     Ok(known)
                 } else {
-                    let message =
-                        format!("an experiment has this id: id={} name={}", new.id, known.name);
+                    let message = format!(
+                        "another experiment has this id: id={} name={}",
+                        new.id, known.name
+                    );
                     Err(Error::new(ErrorKind::AlreadyExists, message))
                 };
             }
@@ -68,7 +78,8 @@ impl TrackingStore for SqliteStore {
                 new.id.as_str(),
                 new.name.as_str(),
                 tags,
-                now.as_millis()
+                now.as_millis(),
+                origin
             ]))?;
             let lifecycle = Lifecycle::Active;
             Ok(Experiment {
@@ -120,9 +131,13 @@ impl TrackingStore for SqliteStore {
         id: &ExperimentId,
         change: ExperimentChange,
     ) -> Result<Experiment> {
+        change.check()?;
         let (which, now) = (ExperimentRef::Id(id.clone()), self.clock.now());
         self.write(move |connection, place| {
             let (row, mut found) = experiment(connection, place, &which)?;
+            if found.lifecycle == Lifecycle::Deleted && !change.is_of_life() {
+                return Err(Error::deleted("experiment", found.id));
+            }
             match change {
                 ExperimentChange::Rename(name) if name == found.name => {}
                 ExperimentChange::Rename(name) => {
@@ -139,7 +154,7 @@ impl TrackingStore for SqliteStore {
                     found.lifecycle = Lifecycle::Active;
                     place.of(connection.execute(RESTORE_RUNS, [row]))?;
                 }
-                other => return Err(unsupported(&other)),
+                _ => return Err(unsupported()),
             }
             found.updated = now;
             let (tags, deleted) =
@@ -162,6 +177,7 @@ impl TrackingStore for SqliteStore {
     }
 
     async fn update_run(&self, id: &RunId, change: RunChange) -> Result<Run> {
+        change.check()?;
         let id = id.clone();
         self.write(move |connection, place| {
             update_run(connection, place, &id, change)?;
@@ -223,11 +239,8 @@ pub(super) fn flatten<T: Send + 'static>(
         .boxed()
 }
 
-fn unsupported(change: &dyn std::fmt::Debug) -> Error {
-    Error::new(
-        ErrorKind::Unsupported,
-        format!("this store does not know the change: change={change:?}"),
-    )
+fn unsupported() -> Error {
+    Error::new(ErrorKind::Unsupported, "this store does not know the change")
 }
 
 fn experiment_from(row: &Row<'_>, place: &Place) -> Result<(i64, Experiment)> {
@@ -356,7 +369,7 @@ fn origin_of(new: &NewRun) -> Result<String> {
 
 fn update_run(connection: &Connection, place: &Place, id: &RunId, change: RunChange) -> Result<()> {
     let run = find_run(connection, place, id)?;
-    if run.deleted && !matches!(change, RunChange::Restore | RunChange::Delete) {
+    if run.deleted && !change.is_of_life() {
         return Err(Error::deleted("run", id));
     }
     let done = match change {
@@ -379,7 +392,7 @@ fn update_run(connection: &Connection, place: &Place, id: &RunId, change: RunCha
             }
             connection.execute(SET_DELETED, params![run.row, 0])
         }
-        other => return Err(unsupported(&other)),
+        _ => return Err(unsupported()),
     };
     place.of(done).map(|_| ())
 }
@@ -406,9 +419,7 @@ fn log_batch(
         let held: String =
             place.of(add.query_row(params![row, key.as_str(), value], |row| row.get(0)))?;
         if held != *value {
-            let message =
-                format!("a param never changes: run={id} key={key} held={held:?} given={value:?}");
-            return Err(Error::new(ErrorKind::Conflict, message));
+            return Err(param_conflict(id, key));
         }
     }
     metrics::add(connection, place, row, &batch.metrics)?;

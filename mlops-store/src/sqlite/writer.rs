@@ -6,11 +6,12 @@
 
 use std::path::PathBuf;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use mlops_core::error::{Error, ErrorKind, Result};
+use mlops_core::error::{Error, ErrorKind, Result, RetryClass};
 
 use super::error::{Place, is_fatal};
 
@@ -81,7 +82,10 @@ impl Writer {
         work: impl FnOnce(&Connection, &Place) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let (tell, told) = oneshot::channel();
-        let gone = || Error::new(ErrorKind::Unavailable, "the store's writing thread has ended");
+        let gone = || {
+            let message = "the store's writing thread has ended, open the store again";
+            Error::new(ErrorKind::Unavailable, message).with_retry(RetryClass::Never)
+        };
         let queue = self.queue.as_ref().ok_or_else(gone)?;
         let call = Call { work: Some(work), outcome: None, tell };
         queue.send(Box::new(call)).await.map_err(|_| gone())?;
@@ -111,18 +115,25 @@ fn serve(
     while inbox.blocking_recv_many(&mut group, most) > 0 {
         if disk_failed {
             let message = "the disk failed before, open the store again";
-            let refuse = |piece: Box<dyn Piece>| {
-                piece.answer(Err(Error::new(ErrorKind::Unavailable, message)))
-            };
-            group.drain(..).for_each(refuse);
+            let refusal =
+                || Error::new(ErrorKind::Unavailable, message).with_retry(RetryClass::Never);
+            group.drain(..).for_each(|piece| piece.answer(Err(refusal())));
         } else {
             disk_failed = commit_group(connection, &mut group, place);
         }
     }
-    // Leaves a small file behind; what is committed is safe in the log without it.
-    if let Err(error) =
+    if !disk_failed {
+        tidy(connection);
+    }
+}
+
+/// Leaves a small file behind. What is committed is safe in the log without it, so it waits for nobody,
+/// and keeps nobody waiting.
+fn tidy(connection: &Connection) {
+    let tidied = connection.busy_timeout(Duration::ZERO).and_then(|()| {
         connection.execute_batch("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE);")
-    {
+    });
+    if let Err(error) = tidied {
         tracing::debug!(%error, "no checkpoint at the end");
     }
 }

@@ -9,7 +9,7 @@ use mlops_core::Error;
 use mlops_core::lifecycle::{Event, Kpis};
 use plotly::Plot;
 
-use super::session::Session;
+use super::session::{Phase, Session};
 use super::timeline;
 use crate::cmd::kpi;
 use crate::output;
@@ -26,7 +26,7 @@ td:first-child { white-space: nowrap; }
 
 /// Writes the page into the store's folder.
 pub(crate) async fn write(session: &mut Session, events: &[Event]) -> Result<()> {
-    if session.is_done("report") {
+    if session.is_done(Phase::Report) {
         return Ok(());
     }
     let began = Instant::now();
@@ -36,7 +36,7 @@ pub(crate) async fn write(session: &mut Session, events: &[Event]) -> Result<()>
     let written = std::fs::write(&partial, html(session, events, &kpis))
         .and_then(|()| std::fs::rename(&partial, &path));
     written.map_err(|source| Error::io("write the page", &path, source))?;
-    session.done("report", began, format!("{}", path.display())).await
+    session.done(Phase::Report, began, format!("{}", path.display())).await
 }
 
 fn html(session: &Session, events: &[Event], kpis: &Kpis) -> String {
@@ -82,24 +82,18 @@ fn section(title: &str, body: &str) -> String {
 }
 
 fn retrainings(events: &[Event]) -> String {
-    let causes: Vec<&str> = events
-        .iter()
-        .filter_map(|event| match event {
-            Event::RetrainingStarted(retraining) => Some(retraining.cause.as_str()),
-            _ => None,
-        })
-        .collect();
-    let rows = timeline::evaluations(events).into_iter().zip(causes).map(|((evaluation, verdict, reason), cause)| {
+    let rows = timeline::judged(events).into_iter().map(|judged| {
+        let (evaluation, verdict) = (judged.evaluation, judged.outcome.word());
         let contest = &evaluation.contest;
         format!(
             "<tr><td>{}</td><td>{}</td><td>{} ({})</td><td>{} ({})</td><td class=\"{verdict}\">{verdict}</td><td>{}</td></tr>",
             super::calendar::date(contest.at),
-            escape(cause),
+            escape(judged.cause),
             contest.champion,
             output::short(Some(evaluation.champion_value)),
             contest.challenger,
             output::short(Some(evaluation.challenger_value)),
-            escape(&reason),
+            escape(judged.reason),
         )
     });
     format!(

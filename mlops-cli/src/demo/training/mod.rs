@@ -7,6 +7,7 @@ mod steps;
 
 use anyhow::{Context as _, Result};
 use mlops_core::artifact::{Blob, ContentStore as _};
+use mlops_core::fingerprint::executable_digest;
 use mlops_core::id::{Digest, PipelineRunId, RunId, VersionNumber};
 use mlops_core::pipeline::{CachePolicy, Cancel, PipelineRun};
 use mlops_core::tracking::{
@@ -18,7 +19,6 @@ use serde::{Deserialize, Serialize};
 use super::calendar::Span;
 use super::model::TrainConfig;
 use super::session::Session;
-use record::code_digest;
 
 /// What to train, on what, and how to call it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -129,7 +129,7 @@ impl Training {
         match tracking.get_run(&id).await {
             Ok(known) => Ok(known),
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                let version = Some(code_digest()?.to_string());
+                let version = Some(executable_digest()?.to_string());
                 let source = Source { kind: SourceKind::Job, name: "mlops demo".into(), version };
                 let new = NewRun::new(id, session.experiment.clone(), session.now());
                 Ok(tracking

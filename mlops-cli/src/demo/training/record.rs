@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result};
 use mlops_core::Error;
 use mlops_core::artifact::{ArtifactStore as _, run_artifact};
 use mlops_core::fingerprint::environment::{Environment, Lock, LockKind};
-use mlops_core::fingerprint::{Fingerprint, KeyDigest, Value};
+use mlops_core::fingerprint::{Fingerprint, Value, executable_digest};
 use mlops_core::id::{DatasetName, IdempotencyKey, LoggedModelId, MetricKey, ParamKey, TagKey};
 use mlops_core::pipeline::{PipelineRun, Plan};
 use mlops_core::tracking::{
@@ -109,7 +109,7 @@ impl Training {
         )?;
         let environment =
             Environment::default().with_lock(lock).with_toolchain(env!("MLOPS_RUSTC"));
-        let mut builder = Fingerprint::builder().code(code_digest()?);
+        let mut builder = Fingerprint::builder().code(executable_digest()?);
         for (name, value) in self.typed_params()? {
             builder = builder.param(name, value);
         }
@@ -146,20 +146,6 @@ impl Training {
         }
         Ok(())
     }
-}
-
-/// The digest of this program, which is the code of every step.
-pub(super) fn code_digest() -> Result<KeyDigest> {
-    static DIGEST: std::sync::OnceLock<KeyDigest> = std::sync::OnceLock::new();
-    if let Some(digest) = DIGEST.get() {
-        return Ok(*digest);
-    }
-    let path = std::env::current_exe().context("cannot find this program's own file")?;
-    let mut hasher = blake3::Hasher::new();
-    let file = std::fs::File::open(&path)
-        .map_err(|source| Error::io("read this program", &path, source))?;
-    hasher.update_reader(file).map_err(|source| Error::io("read this program", &path, source))?;
-    Ok(*DIGEST.get_or_init(|| KeyDigest::from_bytes(*hasher.finalize().as_bytes())))
 }
 
 /// A value as people read it in a list of parameters.

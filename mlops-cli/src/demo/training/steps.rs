@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use mlops_core::artifact::ArtifactStore as _;
-use mlops_core::fingerprint::Value;
+use mlops_core::fingerprint::{Value, executable_digest};
 use mlops_core::id::{ArtifactPath, IdempotencyKey, TagKey};
 use mlops_core::pipeline::{Plan, PlanInput, Step, StepContext};
 use mlops_core::registry::{ModelRegistry as _, NewVersion};
 use mlops_core::{Error, ErrorKind};
 
-use super::record::code_digest;
 use super::{Ending, Quality, Training, read_json, step_failed};
 use crate::demo::calendar::Span;
 use crate::demo::model::flights::Flights;
@@ -53,7 +52,7 @@ impl Training {
     fn register_step(&self, session: &Session) -> Result<Step> {
         let (store, model) = (session.store.clone(), session.model.clone());
         let (data, training) = (session.data.id.clone(), self.clone());
-        let (run, code) = (self.run_id(session)?, code_digest()?.to_hex());
+        let (run, code) = (self.run_id(session)?, executable_digest()?.to_hex());
         let lineage = run.clone();
         let step = Step::asynchronous("register", move |context: Arc<StepContext>| {
             let (store, model, data) = (store.clone(), model.clone(), data.clone());

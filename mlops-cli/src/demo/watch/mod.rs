@@ -18,7 +18,7 @@ use mlops_core::{Error, ErrorKind};
 
 use super::calendar::{DAY, END, HOUR, MARCH, Span, WEEK, date, moment};
 use super::model::TrainConfig;
-use super::session::{PhaseReport, Session, owner};
+use super::session::{Phase, PhaseReport, Session, owner};
 use super::training::Trained;
 use super::{progress, timeline};
 use host::Host;
@@ -58,12 +58,12 @@ pub(crate) async fn watch(
     let mut life = Lifecycle::open(journal, registry, names, policy(), LEASE).await?;
     let version = first.version.context("there is no first version")?;
     life.begin(moment(MARCH), version, "auc", first.quality.auc).await?;
-    if !session.is_done("watch") {
+    if !session.is_done(Phase::Watch) {
         let host = Host { session, config, cancel };
         replay(&host, &mut life, version).await?;
         life.end(moment(END)).await?;
         let (ok, summary) = (has_worked(life.events()), summary(life.events()));
-        let (name, seconds) = ("watch".to_owned(), began.elapsed().as_secs_f64());
+        let (name, seconds) = (Phase::Watch, began.elapsed().as_secs_f64());
         session.ended(PhaseReport { name, ok, seconds, summary }).await?;
     }
     let events = life.events().to_vec();

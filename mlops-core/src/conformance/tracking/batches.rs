@@ -81,6 +81,51 @@ pub async fn oversized_value_is_refused(store: &dyn TrackingStore) {
 }
 
 #[allow(missing_docs)]
+pub async fn oversized_text_is_refused_wherever_it_comes_in(store: &dyn TrackingStore) {
+    let run = one_run(store).await;
+    let before = ok(store.get_run(&run.id).await);
+    for bad in ["x".repeat(crate::tracking::MAX_VALUE_BYTES + 1), "a\0b".to_owned()] {
+        let refused = RunChange::Rename(bad.clone());
+        fails(store.update_run(&run.id, refused).await, ErrorKind::InvalidInput);
+        let refused = ExperimentChange::SetTag(tag("t"), bad.clone());
+        fails(store.update_experiment(&run.experiment, refused).await, ErrorKind::InvalidInput);
+        let new = NewExperiment::new(ok(ExperimentId::new("new")), experiment_name("new"));
+        let refused = new.with_tag(tag("t"), bad.clone());
+        fails(store.create_experiment(refused).await, ErrorKind::InvalidInput);
+        let new = || {
+            let (id, start) = (ok(RunId::new("new")), Timestamp::default());
+            NewRun::new(id, run.experiment.clone(), start)
+        };
+        let source = |name: &str, version: Option<&String>| {
+            let (name, version) = (name.to_owned(), version.cloned());
+            Source { kind: SourceKind::Local, name, version }
+        };
+        for refused in [
+            new().with_user(bad.as_str()),
+            new().with_source(source(&bad, None)),
+            new().with_source(source("s", Some(&bad))),
+        ] {
+            fails(store.create_run(refused).await, ErrorKind::InvalidInput);
+        }
+    }
+    assert_eq!(ok(store.get_run(&run.id).await), before);
+}
+
+#[allow(missing_docs)]
+pub async fn refused_param_is_named_without_its_values(store: &dyn TrackingStore) {
+    let run = one_run(store).await;
+    let batch = |name: &str, value: &str| LogBatch::new(key(name)).param(param("token"), value);
+    ok(store.log_batch(&run.id, batch("1", "first secret")).await);
+    match store.log_batch(&run.id, batch("2", "second secret")).await {
+        Ok(receipt) => panic!("expected a conflict, got {receipt:?}"),
+        Err(error) => {
+            let text = error.chain();
+            assert!(text.contains("token") && !text.contains("secret"), "{text}");
+        }
+    }
+}
+
+#[allow(missing_docs)]
 pub async fn log_to_an_unknown_run_is_not_found(store: &dyn TrackingStore) {
     let id = ok(RunId::new("nobody"));
     fails(store.log_batch(&id, LogBatch::new(key("1"))).await, ErrorKind::NotFound);

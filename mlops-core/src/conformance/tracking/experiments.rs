@@ -30,6 +30,51 @@ pub async fn experiment_id_with_another_name_already_exists(store: &dyn Tracking
 }
 
 #[allow(missing_docs)]
+pub async fn experiment_id_with_other_tags_already_exists(store: &dyn TrackingStore) {
+    let id = ok(ExperimentId::new("x"));
+    let new = |value: &str| {
+        NewExperiment::new(id.clone(), experiment_name("x")).with_tag(tag("team"), value)
+    };
+    ok(store.create_experiment(new("a")).await);
+    fails(store.create_experiment(new("b")).await, ErrorKind::AlreadyExists);
+    // A repeat is one also when the experiment has changed since.
+    let changes = [
+        ExperimentChange::SetTag(tag("team"), "c".into()),
+        ExperimentChange::Rename(experiment_name("y")),
+    ];
+    for change in changes {
+        ok(store.update_experiment(&id, change).await);
+    }
+    let again = ok(store.create_experiment(new("a")).await);
+    assert_eq!((again.name.as_str(), again.tags[&tag("team")].as_str()), ("y", "c"));
+}
+
+#[allow(missing_docs)]
+pub async fn deleted_experiment_refuses_writes_until_it_is_restored(store: &dyn TrackingStore) {
+    let made = new_experiment(store, "e").await;
+    let gone = store.update_experiment(&made.id, ExperimentChange::Delete).await;
+    if !can(store, TrackingCapability::SoftDelete) {
+        return fails(gone, ErrorKind::Unsupported);
+    }
+    let gone = ok(gone);
+    let changes = || {
+        [
+            ExperimentChange::Rename(experiment_name("f")),
+            ExperimentChange::SetTag(tag("a"), "b".into()),
+            ExperimentChange::DeleteTag(tag("a")),
+        ]
+    };
+    for change in changes() {
+        fails(store.update_experiment(&made.id, change).await, ErrorKind::Conflict);
+    }
+    assert_eq!(ok(store.get_experiment(&ExperimentRef::Id(made.id.clone())).await), gone);
+    ok(store.update_experiment(&made.id, ExperimentChange::Restore).await);
+    for change in changes().into_iter().take(2) {
+        ok(store.update_experiment(&made.id, change).await);
+    }
+}
+
+#[allow(missing_docs)]
 pub async fn experiment_name_is_unique_among_deleted_ones_too(store: &dyn TrackingStore) {
     let first = new_experiment(store, "e").await;
     let again = || NewExperiment::new(ok(ExperimentId::new("another")), first.name.clone());

@@ -33,6 +33,8 @@ macro_rules! tracking_suite {
             experiment_is_found_by_id_and_by_name
             creating_an_experiment_again_returns_it
             experiment_id_with_another_name_already_exists
+            experiment_id_with_other_tags_already_exists
+            deleted_experiment_refuses_writes_until_it_is_restored
             experiment_name_is_unique_among_deleted_ones_too
             unknown_experiment_is_not_found
             experiments_are_listed_oldest_first_behind_a_cursor
@@ -52,6 +54,8 @@ macro_rules! tracking_suite {
             param_never_changes
             repeated_batch_is_applied_once
             oversized_value_is_refused
+            oversized_text_is_refused_wherever_it_comes_in
+            refused_param_is_named_without_its_values
             log_to_an_unknown_run_is_not_found
             history_keeps_order_and_every_value
             history_of_many_small_and_large_batches_is_whole

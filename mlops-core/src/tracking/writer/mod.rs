@@ -2,7 +2,7 @@
 
 mod queue;
 
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -152,17 +152,27 @@ impl MetricWriter {
         let unavailable = |source| {
             Error::new(ErrorKind::Unavailable, "cannot start the metric writer").with_source(source)
         };
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(unavailable)?;
         let nonce = ids.next_hex();
         let queue = Arc::new(Queue::new(options));
         let inbox = Arc::clone(&queue);
-        let worker = std::thread::Builder::new()
-            .name("mlops-metrics".into())
-            .spawn(move || send_all(&runtime, &*store, &run, &inbox, &nonce))
-            .map_err(unavailable)?;
+        // The runtime lives and dies in the thread: where async code runs, dropping one would panic.
+        let (tell, told) = mpsc::sync_channel(1);
+        let work = move || {
+            let _ends = inbox.ends_with_worker();
+            let built = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let (runtime, begun) = match built {
+                Ok(runtime) => (Some(runtime), Ok(())),
+                Err(error) => (None, Err(error)),
+            };
+            // Whoever starts the writer waits for this.
+            tell.send(begun).ok();
+            if let Some(runtime) = runtime {
+                send_all(&runtime, &*store, &run, &inbox, &nonce);
+            }
+        };
+        let worker = std::thread::Builder::new().name("mlops-metrics".into()).spawn(work);
+        let worker = worker.map_err(unavailable)?;
+        told.recv().map_err(std::io::Error::other).and_then(|begun| begun).map_err(unavailable)?;
         Ok(Self { queue, clock, worker: Some(worker) })
     }
 
@@ -242,7 +252,6 @@ fn send_all(
     queue: &Queue,
     nonce: &str,
 ) {
-    let _ends = queue.ends_with_worker();
     for number in 0_u64.. {
         let Some(Taken { points, upto }) = queue.take() else { return };
         let count = points.len() as u64;

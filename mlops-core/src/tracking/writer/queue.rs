@@ -102,7 +102,8 @@ impl Queue {
     /// The next batch, once one is due; `None` when the queue is closed and empty.
     pub(super) fn take(&self) -> Option<Taken> {
         let mut state = self.lock();
-        let mut due: Option<Instant> = None;
+        // Counted from the first look; a linger beyond the end of time is never over.
+        let mut since: Option<Instant> = None;
         loop {
             let urgent = state.closed
                 || state.flush_upto > state.settled
@@ -114,13 +115,13 @@ impl Queue {
                 state.worker_waits = true;
                 state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
             } else {
-                let now = Instant::now();
-                let deadline = *due.get_or_insert(now + self.options.linger);
-                if urgent || now >= deadline {
+                let waited = since.get_or_insert_with(Instant::now).elapsed();
+                let rest = self.options.linger.saturating_sub(waited);
+                if urgent || rest.is_zero() {
                     break;
                 }
                 state.worker_waits = true;
-                let waited = self.work.wait_timeout(state, deadline - now);
+                let waited = self.work.wait_timeout(state, rest);
                 state = waited.unwrap_or_else(PoisonError::into_inner).0;
             }
             state.worker_waits = false;

@@ -188,3 +188,14 @@ fn a_queue_smaller_than_a_batch_is_sent_when_it_is_full() {
     }
     assert_eq!(writer.close_blocking().lossless().unwrap(), 20);
 }
+
+#[test]
+fn a_point_may_wait_for_company_until_the_end_of_time() {
+    let store = Arc::new(MemoryTracking::new(Arc::new(SystemClock)));
+    let run = run_in(&store);
+    let patient = WriterOptions::default().with_linger(Duration::MAX);
+    let writer = start(store, &run, patient.with_when_full(WhenFull::Wait(Duration::MAX)));
+    let key = MetricKey::new("m").unwrap();
+    assert_eq!(writer.log(&key, 0, 0.5), LogOutcome::Queued);
+    assert_eq!(writer.flush_blocking().lossless().unwrap(), 1);
+}
