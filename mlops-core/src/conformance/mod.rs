@@ -16,10 +16,12 @@
 
 pub mod artifact;
 pub mod data;
+pub mod deployer;
 pub mod journal;
 pub mod registry;
 pub mod search;
 pub mod tracking;
+pub mod traffic;
 
 use std::future::Future;
 use std::time::Duration;

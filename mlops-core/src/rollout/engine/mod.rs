@@ -123,6 +123,9 @@ pub enum Progress {
     Waiting(String),
 }
 
+/// More than any rollout has to do at one moment.
+const MAX_TICKS: usize = 1_000;
+
 /// Rolls out the revisions of one endpoint. Exactly one process holds it at a time.
 ///
 /// # Contract
@@ -203,13 +206,14 @@ impl Controller {
     pub async fn settle(&mut self) -> Result<Vec<Event>> {
         let mut events = Vec::new();
         let mut acted = None;
-        loop {
+        for _ in 0..MAX_TICKS {
             match self.tick().await? {
                 Progress::Recorded(event) => events.push(event),
                 Progress::Acted(action) if acted.as_ref() != Some(&action) => acted = Some(action),
                 _ => return Ok(events),
             }
         }
+        Err(Error::new(ErrorKind::Internal, "a rollout goes round in circles"))
     }
 
     /// Ticks each `interval`, and at once while there is something to record, until `cancel` is on;

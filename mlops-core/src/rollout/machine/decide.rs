@@ -101,7 +101,7 @@ fn step(look: Look<'_>, rollout: &Rollout) -> Option<Decision> {
     if look.state.queued.is_some()
         && before_promotion
         && rollout.phase.can_abort()
-        && !matches!(rollout.phase, Phase::Aborting { .. })
+        && !matches!(rollout.phase, Phase::Aborting { .. } | Phase::Stuck { .. })
     {
         return look.abort("a newer spec takes its place");
     }

@@ -35,7 +35,16 @@ pub(super) fn put_into_effect(look: Look<'_>) -> Option<Decision> {
     let endpoint = look.rollout()?.spec.endpoint();
     match &asked.wish {
         Wish::Removed => Some(Decision::Act(Action::Remove(endpoint.clone(), asked.generation))),
-        Wish::Split { .. } => {
+        Wish::Split { split, .. } => {
+            // What became unready since it was wished for gets no more than it has.
+            let held = |name: &RevisionName| match &look.seen.traffic {
+                Seen::There(there) => there.split.share(name),
+                _ => Percent::NONE,
+            };
+            let mut gaining = split.iter().filter(|(name, share)| *share > held(name));
+            if gaining.any(|(name, _)| !look.seen.is_ready(name)) {
+                return None;
+            }
             let spec = traffic_spec(endpoint, asked)?;
             Some(Decision::Act(Action::Set(Box::new(spec))))
         }

@@ -9,12 +9,12 @@ use crate::deploy::{
 };
 use crate::id::{CountingIds, EndpointName, Ids as _, LeaseOwner, RevisionName};
 use crate::memory::{MemoryDeployer, MemoryJournal, MemoryTraffic, Served};
-use crate::rollout::machine::{Entry, Event};
+use crate::rollout::machine::{Entry, Event, State, replay};
 use crate::rollout::{
     Command, Controller, Deadlines, Hold, Order, OrderNumber, Parts, RolloutSpec, Strategy,
     analysis::AnalysisOptions, history, send,
 };
-use crate::time::{Clock as _, ManualClock, Timestamp};
+use crate::time::{ManualClock, Timestamp};
 
 pub(super) const TTL: Duration = Duration::from_secs(30);
 
@@ -162,8 +162,9 @@ impl World {
         self.entries().await.into_iter().map(|entry| entry.event).collect()
     }
 
-    pub(super) fn now(&self) -> Timestamp {
-        self.clock.now()
+    /// Where the rollouts stand, by the journal alone.
+    pub(super) async fn folded(&self) -> State {
+        replay(&self.entries().await).unwrap()
     }
 }
 
