@@ -72,8 +72,7 @@ impl DeployerFixture for MemoryFleet {
     }
 
     fn workable(&self, revision: RevisionRef) -> RevisionSpec {
-        let argv = vec!["serve".to_owned()];
-        let process = Process { argv, folder: None, environment: BTreeMap::new() };
+        let process = super::ok(Process::new(["serve"]));
         RevisionSpec::new(revision, Workload::Process(process))
     }
 

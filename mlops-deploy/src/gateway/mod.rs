@@ -28,11 +28,11 @@ use futures::future::BoxFuture;
 use http::{Request, Response, StatusCode};
 use mlops_core::deploy::{
     Generation, ObservedTraffic, RevisionCounts, ServiceMetrics, Traffic, TrafficCapabilities,
-    TrafficSpec, check_generation,
+    TrafficSpec, check_generation, check_removal,
 };
 use mlops_core::id::{EndpointName, RevisionName};
 use mlops_core::time::{Clock, SystemClock};
-use mlops_core::{Error, ErrorKind, Result};
+use mlops_core::{Error, Result};
 use mlops_http::body::RequestBody;
 use mlops_http::error::HttpError;
 
@@ -197,11 +197,8 @@ impl Traffic for Gateway {
     async fn set(&self, spec: TrafficSpec) -> Result<()> {
         let mut endpoints = self.0.endpoints.write().unwrap_or_else(PoisonError::into_inner);
         let endpoint = endpoints.entry(spec.endpoint.clone()).or_default();
-        if let Some(removed) = endpoint.removed.filter(|removed| spec.generation <= *removed) {
-            return Err(outdated(&spec.endpoint, spec.generation, removed));
-        }
         let last = endpoint.table.as_ref().map(|table| &table.spec);
-        if !check_generation(last, &spec)? {
+        if !check_generation(last, endpoint.removed, &spec)? {
             return Ok(());
         }
         let mirrored = spec.mirror.as_ref().map(|mirror| &mirror.revision);
@@ -231,24 +228,13 @@ impl Traffic for Gateway {
     async fn remove(&self, endpoint: &EndpointName, generation: Generation) -> Result<()> {
         let mut endpoints = self.0.endpoints.write().unwrap_or_else(PoisonError::into_inner);
         let state = endpoints.entry(endpoint.clone()).or_default();
-        let last = state.table.as_ref().map(|table| table.spec.generation).max(state.removed);
-        match last.filter(|last| generation < *last) {
-            Some(last) => Err(outdated(endpoint, generation, last)),
-            None => {
-                state.table = None;
-                state.removed = Some(generation);
-                Ok(())
-            }
+        let last = state.table.as_ref().map(|table| &table.spec);
+        if check_removal(endpoint, last, state.removed, generation)? {
+            state.table = None;
+            state.removed = Some(generation);
         }
+        Ok(())
     }
-}
-
-fn outdated(endpoint: &EndpointName, given: Generation, current: Generation) -> Error {
-    let message = format!(
-        "a newer split was asked for: endpoint={endpoint} given={} current={}",
-        given.0, current.0
-    );
-    Error::new(ErrorKind::Fenced, message)
 }
 
 #[async_trait]

@@ -18,6 +18,14 @@ use mlops_http::listen::{DEFAULT_HOST, bind};
 use mlops_http::route::Routes;
 use mlops_http::server::{ServerHandle, ServerOptions, serve};
 
+/// A revision's server under a name that is made at run time.
+pub(crate) fn start_named(version: String) -> ServerHandle {
+    let routes =
+        Routes::new().route(Method::GET, "/", Scope::Public, move || async move { version });
+    let listener = bind(DEFAULT_HOST, 0, &Anyone).unwrap();
+    serve(listener, routes.into_service((), Arc::new(Anyone)), ServerOptions::default()).unwrap()
+}
+
 /// A revision's server.
 pub(crate) fn start(version: &'static str) -> ServerHandle {
     let slow = move || async move {

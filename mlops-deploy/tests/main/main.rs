@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
 
 mod backend;
+mod conformance;
 mod gateway;
 #[cfg(feature = "grpc")]
 mod generated;

@@ -15,8 +15,15 @@ pub(crate) fn process(version: &str) -> Process {
 
 /// One request, one answer.
 pub(crate) fn get(address: &str, path: &str) -> std::io::Result<String> {
+    get_with(address, path, String::new())
+}
+
+/// The same with further header lines.
+pub(crate) fn get_with(address: &str, path: &str, headers: String) -> std::io::Result<String> {
     let mut stream = TcpStream::connect(address)?;
-    write!(stream, "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")?;
+    let head =
+        format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n{headers}connection: close\r\n\r\n");
+    stream.write_all(head.as_bytes())?;
     let answer = std::io::read_to_string(stream)?;
     Ok(answer.split("\r\n\r\n").nth(1).unwrap_or_default().to_owned())
 }

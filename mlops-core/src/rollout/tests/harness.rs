@@ -32,7 +32,7 @@ pub(super) fn revision_ref(name: &str) -> RevisionRef {
 
 pub(super) fn revision_spec(name: &str) -> RevisionSpec {
     let argv = vec!["serve".to_owned(), name.to_owned()];
-    let process = Process { argv, folder: None, environment: [].into() };
+    let process = Process::new(argv).unwrap();
     RevisionSpec::new(revision_ref(name), Workload::Process(process))
         .with_replicas(NonZeroU32::new(2).unwrap())
 }

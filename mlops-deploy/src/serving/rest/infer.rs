@@ -12,7 +12,7 @@ use crate::serving::serve::InferRequest;
 use crate::serving::v2::{self, AnswerForm};
 
 /// Where the JSON of a body ends and its binary tensors begin.
-const HEADER_LENGTH: HeaderName = HeaderName::from_static("inference-header-content-length");
+const HEADER_LENGTH: HeaderName = HeaderName::from_static(v2::HEADER_LENGTH);
 /// Larger bodies are read on a thread of their own, so that they hold up nobody.
 const INLINE_BYTES: usize = 64 << 10;
 

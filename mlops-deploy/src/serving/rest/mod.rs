@@ -140,6 +140,6 @@ async fn index(State(state): State<ServingState>) -> Result<Response, HttpError>
 
 async fn metrics(State(state): State<ServingState>) -> Result<Response, HttpError> {
     let text = state.metrics().render(&state.serve().loaded())?;
-    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    Ok(([(CONTENT_TYPE, HeaderValue::from_static(kind))], text).into_response())
+    let kind = HeaderValue::from_static(super::metrics::CONTENT_TYPE);
+    Ok(([(CONTENT_TYPE, kind)], text).into_response())
 }
