@@ -1,4 +1,4 @@
-//! The rules of [`Traffic`](crate::deploy::Traffic) and [`ServiceMetrics`].
+//! The rules of [`Traffic`] and [`ServiceMetrics`].
 
 use std::collections::BTreeMap;
 

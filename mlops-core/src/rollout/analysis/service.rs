@@ -27,7 +27,8 @@ pub enum Arms {
     /// The stable one alone: its rates are learned for later, nothing is compared.
     StableOnly,
     /// The new one alone: it is held against what was learned of the stable one before, which
-    /// takes for granted that the stable one would have gone on alike.
+    /// takes for granted that the stable one would have gone on alike. The bound is one of a fixed sample,
+    /// and when this begins depends on the data: here the rate of false alarms is measured, not guaranteed.
     CanaryOnly,
 }
 

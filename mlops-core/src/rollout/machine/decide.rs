@@ -365,11 +365,9 @@ fn end_orphans(look: Look<'_>) -> Option<Decision> {
     // An endpoint that was never rolled out here is none of a controller's business.
     look.rollout()?;
     let live = state.live();
-    for orphan in &state.orphans {
-        if live.contains(orphan) {
-            return look.record(Event::OrphanEnded { revision: orphan.clone() });
-        }
-        return match there.get(orphan) {
+    if let Some(orphan) = state.orphans.first() {
+        let there = there.get(orphan).filter(|_| !live.contains(orphan));
+        return match there {
             Some(status) => Some(Decision::Act(Action::Delete(status.revision.clone()))),
             None => look.record(Event::OrphanEnded { revision: orphan.clone() }),
         };

@@ -418,6 +418,41 @@ proptest! {
     }
 }
 
+/// The random orders do get everywhere: a test that never leaves the first phase shows nothing.
+#[test]
+fn random_events_reach_every_phase() {
+    use proptest::strategy::ValueTree as _;
+    use proptest::test_runner::TestRunner;
+    let mut runner = TestRunner::new(config(1));
+    let phases = std::sync::Mutex::new(std::collections::BTreeSet::new());
+    for _ in 0..150 {
+        let all = happenings().new_tree(&mut runner).unwrap().current();
+        block_on(live_through(&all, async |world| {
+            let entries = world.entries().await;
+            let mut state = crate::rollout::machine::State::default();
+            for entry in entries {
+                state = crate::rollout::machine::apply(&state, &entry).unwrap();
+                let word = state.rollout.as_ref().map_or("idle", |rollout| rollout.phase.word());
+                phases.lock().unwrap().insert(word);
+            }
+        }));
+    }
+    let reached = phases.into_inner().unwrap();
+    let all = [
+        "aborting",
+        "applying",
+        "done",
+        "draining",
+        "paused",
+        "promoting",
+        "rolled_back",
+        "step",
+        "stuck",
+        "warming",
+    ];
+    assert!(all.iter().all(|word| reached.contains(word)), "{reached:?}");
+}
+
 /// The checks of [`mortal`] do fail when they should.
 #[tokio::test]
 #[should_panic(expected = "is not ready")]
