@@ -227,13 +227,20 @@ pub(crate) struct KpiArgs {
     pub(crate) json: bool,
 }
 
-/// How a drift report is printed.
+/// How a result is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// A table with small histograms.
+    /// For people: a table.
     Table,
-    /// One JSON object (mlops.drift.report/1).
+    /// For programs: one JSON object.
     Json,
+}
+
+impl Format {
+    /// What the flag `--json` asks for.
+    pub(crate) const fn of(json: bool) -> Self {
+        if json { Self::Json } else { Self::Table }
+    }
 }
 
 /// What makes `mlops drift` exit with 1.

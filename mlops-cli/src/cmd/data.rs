@@ -11,11 +11,11 @@ use mlops_core::id::{DataVersionId, DatasetName};
 use mlops_store::{LocalStore, cas};
 use serde_json::{Value, json};
 
-use crate::args::{DataAction, DataArgs};
+use crate::args::{DataAction, DataArgs, Format};
 use crate::{context, output};
 
 pub(crate) async fn run(store: &Path, args: DataArgs) -> Result<ExitCode> {
-    let as_object = args.json;
+    let format = Format::of(args.json);
     match args.action.unwrap_or(DataAction::List { dataset: None }) {
         DataAction::Add { dataset, path, message } => {
             let dataset = DatasetName::new(&dataset)?;
@@ -23,23 +23,23 @@ pub(crate) async fn run(store: &Path, args: DataArgs) -> Result<ExitCode> {
             let store = LocalStore::open(store)?;
             let version =
                 cas::add(&*store.content(), &*store.meta(), dataset, &path, &message).await?;
-            list(&[version], as_object)?;
+            list(&[version], format)?;
         }
         DataAction::List { dataset } => {
             let dataset = dataset.map(DatasetName::new).transpose()?;
             let versions = context::open(store)?.meta().list(dataset.as_ref());
-            list(&versions.try_collect::<Vec<_>>().await?, as_object)?;
+            list(&versions.try_collect::<Vec<_>>().await?, format)?;
         }
         DataAction::Diff { a, b } => {
             let store = context::open(store)?;
             let (a, b) = (find(&store, &a).await?, find(&store, &b).await?);
-            differences(&a, &b, &store.meta().diff(&a, &b).await?, as_object)?;
+            differences(&a, &b, &store.meta().diff(&a, &b).await?, format)?;
         }
         DataAction::Checkout { version, to } => {
             let store = context::open(store)?;
             let id = find(&store, &version).await?;
             let manifest = cas::checkout(&*store.content(), &*store.meta(), &id, &to).await?;
-            if as_object {
+            if format == Format::Json {
                 let (files, bytes, to) =
                     (manifest.len(), manifest.bytes(), to.display().to_string());
                 output::json(
@@ -74,8 +74,8 @@ async fn find(store: &LocalStore, text: &str) -> Result<DataVersionId> {
     }
 }
 
-fn list(versions: &[DataVersion], as_object: bool) -> Result<()> {
-    if as_object {
+fn list(versions: &[DataVersion], format: Format) -> Result<()> {
+    if format == Format::Json {
         let entry = |version: &DataVersion| {
             let mut object = json!(version);
             object["created"] = version.created.to_string().into();
@@ -104,9 +104,9 @@ fn differences(
     a: &DataVersionId,
     b: &DataVersionId,
     diff: &ManifestDiff,
-    as_object: bool,
+    format: Format,
 ) -> Result<()> {
-    if as_object {
+    if format == Format::Json {
         let changed: Vec<Value> = diff
             .changed
             .iter()

@@ -12,14 +12,14 @@ use mlops_core::registry::{
 use mlops_store::LocalStore;
 use serde_json::{Value, json};
 
-use crate::args::{ModelsAction, ModelsArgs};
+use crate::args::{Format, ModelsAction, ModelsArgs};
 use crate::{context, output};
 
 pub(crate) async fn run(store: &Path, args: ModelsArgs) -> Result<ExitCode> {
     let store = context::open(store)?;
     match &args.action {
-        None => list(&store, args.json).await?,
-        Some(ModelsAction::Show { model }) => show(&store, model, args.json).await?,
+        None => list(&store, Format::of(args.json)).await?,
+        Some(ModelsAction::Show { model }) => show(&store, model, Format::of(args.json)).await?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -29,7 +29,7 @@ fn aliases_of(model: &Model, version: VersionNumber) -> Vec<String> {
     names.map(|(alias, _)| alias.to_string()).collect()
 }
 
-async fn list(store: &LocalStore, as_object: bool) -> Result<()> {
+async fn list(store: &LocalStore, format: Format) -> Result<()> {
     let registry = store.meta();
     let models: Vec<Model> = registry.list_models().try_collect().await?;
     let mut rows = Vec::with_capacity(models.len());
@@ -37,7 +37,7 @@ async fn list(store: &LocalStore, as_object: bool) -> Result<()> {
         let versions: Vec<ModelVersion> = registry.list_versions(&model.name).try_collect().await?;
         rows.push((model, versions.len()));
     }
-    if as_object {
+    if format == Format::Json {
         let entry = |(model, versions): &(Model, usize)| {
             json!({
                 "name": model.name, "description": model.description, "tags": model.tags,
@@ -58,7 +58,7 @@ async fn list(store: &LocalStore, as_object: bool) -> Result<()> {
     ))
 }
 
-async fn show(store: &LocalStore, name: &str, as_object: bool) -> Result<()> {
+async fn show(store: &LocalStore, name: &str, format: Format) -> Result<()> {
     let (meta, name) = (store.meta(), ModelName::new(name)?);
     let model = meta.get_model(&name).await?;
     let versions: Vec<ModelVersion> = meta.list_versions(&name).try_collect().await?;
@@ -69,7 +69,7 @@ async fn show(store: &LocalStore, name: &str, as_object: bool) -> Result<()> {
             lineage(&*meta, &*meta, &*meta, &name, &VersionRef::Number(version.number)).await?,
         );
     }
-    if as_object {
+    if format == Format::Json {
         return output::json(&as_json(&model, &lines, &audit));
     }
     let version = |line: &Lineage| {

@@ -14,7 +14,7 @@ use mlops_core::{Error, ErrorKind};
 use mlops_store::LocalStore;
 use serde_json::{Value, json};
 
-use crate::args::{RunsAction, RunsArgs};
+use crate::args::{Format, RunsAction, RunsArgs};
 use crate::{context, output};
 
 /// Where a run keeps its fingerprint.
@@ -24,8 +24,8 @@ pub(crate) async fn run(store: &Path, args: RunsArgs) -> Result<ExitCode> {
     let store = context::open(store)?;
     match &args.action {
         None => list(&store, &args).await?,
-        Some(RunsAction::Show { run }) => show(&store, run, args.json).await?,
-        Some(RunsAction::Diff { a, b }) => compare(&store, a, b, args.json).await?,
+        Some(RunsAction::Show { run }) => show(&store, run, Format::of(args.json)).await?,
+        Some(RunsAction::Diff { a, b }) => compare(&store, a, b, Format::of(args.json)).await?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -88,12 +88,12 @@ async fn artifacts(store: &LocalStore, run: &Run) -> Result<Vec<Artifact>> {
     Ok(store.content().list(Some(&root)).try_collect().await?)
 }
 
-async fn show(store: &LocalStore, id: &str, as_object: bool) -> Result<()> {
+async fn show(store: &LocalStore, id: &str, format: Format) -> Result<()> {
     let run = context::find_run(&*store.meta(), id).await?;
     let artifacts = artifacts(store, &run).await?;
     let prefix = format!("runs/{}/", run.id);
     let path = |artifact: &Artifact| artifact.path.as_str().trim_start_matches(&prefix).to_owned();
-    if as_object {
+    if format == Format::Json {
         let files: Vec<Value> = artifacts
             .iter()
             .map(|a| json!({ "path": path(a), "digest": a.blob.digest, "size": a.blob.size }))
@@ -154,7 +154,7 @@ async fn fingerprint(store: &LocalStore, run: &Run) -> Result<Option<Fingerprint
     }
 }
 
-async fn compare(store: &LocalStore, a: &str, b: &str, as_object: bool) -> Result<()> {
+async fn compare(store: &LocalStore, a: &str, b: &str, format: Format) -> Result<()> {
     let tracking = store.meta();
     let (a, b) = (context::find_run(&*tracking, a).await?, context::find_run(&*tracking, b).await?);
     let keys = match (fingerprint(store, &a).await?, fingerprint(store, &b).await?) {
@@ -162,7 +162,7 @@ async fn compare(store: &LocalStore, a: &str, b: &str, as_object: bool) -> Resul
         _ => None,
     };
     let params = differing(params(&a), params(&b));
-    if as_object {
+    if format == Format::Json {
         return output::json(&diff_json(&a, &b, &params, keys.as_ref()));
     }
     let mut text = format!("a  {}  {}\nb  {}  {}\n", a.id, a.name, b.id, b.name);

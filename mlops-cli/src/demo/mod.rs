@@ -29,7 +29,7 @@ use mlops_core::pipeline::Cancel;
 
 use crate::args::DemoArgs;
 use crate::{exit, output};
-use session::Session;
+use session::{Pace, Session};
 use summary::Summary;
 
 pub(crate) async fn run(store: &Path, args: &DemoArgs) -> Result<ExitCode> {
@@ -51,7 +51,7 @@ pub(crate) async fn run(store: &Path, args: &DemoArgs) -> Result<ExitCode> {
 /// Turns the loop once.
 async fn turn(folder: &Path, args: &DemoArgs, cancel: &Cancel) -> Result<ExitCode> {
     let began = Instant::now();
-    let mut session = Session::open(folder, args.fast).await?;
+    let mut session = Session::open(folder, Pace::of(args.fast)).await?;
     if session.resumed {
         output::say(&format!("{} was not finished: it goes on where it stopped", session.name));
     }

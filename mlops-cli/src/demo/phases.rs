@@ -14,7 +14,7 @@ use super::model::boosting::BoostingConfig;
 use super::model::logistic::LogisticConfig;
 use super::model::{Algorithm, TrainConfig};
 use super::progress;
-use super::session::{Phase, Session};
+use super::session::{Pace, Phase, Session};
 use super::training::{Ending, Trained, Training};
 
 /// Trainings that are executed again side by side.
@@ -29,8 +29,11 @@ fn winter(name: &str, config: TrainConfig, ends: Ending) -> Training {
     Training { name: name.to_owned(), config, train, evaluate, ends }
 }
 
-fn candidates(fast: bool) -> Vec<(&'static str, TrainConfig)> {
-    let rounds = if fast { 40 } else { 100 };
+fn candidates(pace: Pace) -> Vec<(&'static str, TrainConfig)> {
+    let rounds = match pace {
+        Pace::Fast => 40,
+        Pace::Full => 100,
+    };
     let base = BoostingConfig { rounds, ..BoostingConfig::default() };
     let boosting = |config: BoostingConfig| Algorithm::Boosting(config);
     let algorithms = [
@@ -49,7 +52,7 @@ fn candidates(fast: bool) -> Vec<(&'static str, TrainConfig)> {
 /// Trains the candidates; what is judged best out of time is what the pipeline will train.
 pub(crate) async fn experiments(session: &mut Session, cancel: &Cancel) -> Result<TrainConfig> {
     let began = Instant::now();
-    let candidates = candidates(session.fast);
+    let candidates = candidates(session.pace);
     let bar = progress::bar(candidates.len() as u64, "experiments".to_owned());
     let mut results: Vec<(&str, TrainConfig, Trained)> = Vec::new();
     for (name, config) in candidates {

@@ -30,6 +30,21 @@ use crate::output;
 const FLIGHTS: &[u8] = include_bytes!("../../data/nyc-flights-2013.parquet");
 const LEASE: Duration = Duration::from_secs(60);
 
+/// How thorough a demo is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// Smaller models and fewer draws, for a look or a test.
+    Fast,
+    Full,
+}
+
+impl Pace {
+    /// What the flag `--fast` asks for.
+    pub(crate) const fn of(fast: bool) -> Self {
+        if fast { Self::Fast } else { Self::Full }
+    }
+}
+
 /// One line of a demo's own journal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -74,7 +89,7 @@ pub(crate) struct PhaseReport {
 /// A demo that is going on.
 pub(crate) struct Session {
     pub(crate) name: String,
-    pub(crate) fast: bool,
+    pub(crate) pace: Pace,
     pub(crate) store: LocalStore,
     pub(crate) flights: Arc<Flights>,
     pub(crate) data: DataVersion,
@@ -90,7 +105,7 @@ pub(crate) struct Session {
 
 impl Session {
     /// Takes up the unfinished demo in `folder`, or begins the next one.
-    pub(crate) async fn open(folder: &Path, fast: bool) -> Result<Self> {
+    pub(crate) async fn open(folder: &Path, pace: Pace) -> Result<Self> {
         std::fs::create_dir_all(folder)
             .map_err(|source| Error::io("create a folder", folder, source))?;
         let lock = lock(folder)?;
@@ -105,7 +120,7 @@ impl Session {
             experiment: experiment(&store, &name).await?,
             model: model(&store, &name).await?,
             name,
-            fast,
+            pace,
             store,
             phases: Vec::new(),
             resumed: unfinished,
@@ -118,17 +133,23 @@ impl Session {
 
     async fn take_up(&mut self, past: Vec<DemoEvent>) -> Result<()> {
         if past.is_empty() {
-            return Ok(self.journal.record(&DemoEvent::Started { fast: self.fast }).await?);
+            return Ok(self
+                .journal
+                .record(&DemoEvent::Started { fast: self.pace == Pace::Fast })
+                .await?);
         }
         for event in past {
             match event {
-                DemoEvent::Started { fast } if fast != self.fast => {
-                    let kind = if fast { "a fast" } else { "a full" };
+                DemoEvent::Started { fast } if Pace::of(fast) != self.pace => {
+                    self.pace = Pace::of(fast);
+                    let kind = match self.pace {
+                        Pace::Fast => "a fast",
+                        Pace::Full => "a full",
+                    };
                     output::say(&format!(
                         "{} was begun as {kind} demo, and goes on as one",
                         self.name
                     ));
-                    self.fast = fast;
                 }
                 DemoEvent::Started { .. } => {}
                 DemoEvent::Phase(report) => self.phases.push(report),

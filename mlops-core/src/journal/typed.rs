@@ -30,7 +30,8 @@ impl<E: Serialize + DeserializeOwned> Journal<E> {
     /// Takes the lease and reads everything recorded so far.
     ///
     /// # Errors
-    /// `Conflict` while another owner holds the lease; `Corrupt` for an entry that can't be read.
+    /// `Conflict` while another owner holds the lease; `Corrupt` for an entry that can't be read. After an
+    /// error the lease is free.
     pub async fn open(
         store: Arc<dyn JournalStore>,
         stream: StreamName,
@@ -38,7 +39,14 @@ impl<E: Serialize + DeserializeOwned> Journal<E> {
         ttl: Duration,
     ) -> Result<(Self, Vec<E>)> {
         let lease = store.acquire(&stream, owner, ttl).await?;
-        let history = read_all(&*store, &stream).await?;
+        let history = match read_all(&*store, &stream).await {
+            Ok(history) => history,
+            Err(error) => {
+                // Nobody writes under this lease. The first error is the one that counts.
+                store.release(&lease).await.ok();
+                return Err(error);
+            }
+        };
         let next = history.len() as u64 + 1;
         let entries = history.into_iter().map(|(_, entry)| entry).collect();
         Ok((Self { store, lease, ttl, next, entry: PhantomData }, entries))
@@ -118,4 +126,26 @@ async fn read_all<E: DeserializeOwned>(
         Ok((recorded.at, entry))
     };
     recorded.into_iter().map(parse).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::MemoryJournal;
+    use crate::time::SystemClock;
+
+    #[tokio::test]
+    async fn a_journal_that_cannot_be_read_is_not_held() {
+        let store = Arc::new(MemoryJournal::new(Arc::new(SystemClock)));
+        let stream: StreamName = "s".parse().unwrap();
+        let entry = serde_json::Value::from("not a number");
+        let append = Append { stream: stream.clone(), sequence: 1, epoch: None, entry };
+        store.append(append).await.unwrap();
+        let hour = Duration::from_secs(3_600);
+        for owner in ["first", "second"] {
+            let owner = owner.parse().unwrap();
+            let opened = Journal::<u64>::open(store.clone(), stream.clone(), &owner, hour).await;
+            assert_eq!(opened.unwrap_err().kind(), ErrorKind::Corrupt);
+        }
+    }
 }

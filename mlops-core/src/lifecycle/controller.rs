@@ -76,7 +76,14 @@ impl Lifecycle {
     ) -> Result<Self> {
         let (journal, events) =
             Journal::open(journal, names.stream.clone(), &names.owner, ttl).await?;
-        let state = State::replay(&events)?;
+        let state = match State::replay(&events) {
+            Ok(state) => state,
+            Err(error) => {
+                // The first error is the one that counts.
+                journal.close().await.ok();
+                return Err(error);
+            }
+        };
         Ok(Self { journal, registry, names, policy, events, state })
     }
 

@@ -26,7 +26,7 @@ mod writer;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags};
 
@@ -179,12 +179,14 @@ impl SqliteStore {
 /// may hold it so that SQLite answers at once instead of waiting; then this waits.
 fn connect(path: &Path, options: &SqliteOptions) -> Result<Connection> {
     const PAUSE: Duration = Duration::from_millis(10);
-    let mut waited = Duration::ZERO;
+    let began = Instant::now();
     loop {
         match try_connect(path, options) {
-            Err(error) if error.retry() == RetryClass::Safe && waited < options.busy_timeout => {
+            // One that has waited for its whole time within SQLite is not repeated.
+            Err(error)
+                if error.retry() == RetryClass::Safe && began.elapsed() < options.busy_timeout =>
+            {
                 std::thread::sleep(PAUSE);
-                waited += PAUSE;
             }
             done => return done,
         }

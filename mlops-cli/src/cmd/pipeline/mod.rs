@@ -12,18 +12,23 @@ use mlops_core::pipeline::{PipelineRun, StepReport, StepState, pipeline_runs};
 use mlops_store::LocalStore;
 use serde_json::{Value, json};
 
-use crate::args::{PipelineAction, PipelineArgs};
+use crate::args::{Format, PipelineAction, PipelineArgs};
 use crate::{context, output};
 
 pub(crate) async fn run(store: &Path, args: PipelineArgs) -> Result<ExitCode> {
     match &args.action {
-        None => list(&context::open(store)?, args.json).await?,
-        Some(PipelineAction::Run(run)) => run::run(store, run, args.json).await?,
-        Some(PipelineAction::Plan { file }) => run::plan(store, file, args.json).await?,
+        None => list(&context::open(store)?, Format::of(args.json)).await?,
+        Some(PipelineAction::Run(run)) => run::run(store, run, Format::of(args.json)).await?,
+        Some(PipelineAction::Plan { file }) => {
+            run::plan(store, file, Format::of(args.json)).await?
+        }
         Some(PipelineAction::Show { pipeline, run }) => {
             let store = context::open(store)?;
             let (pipeline, run) = (PipelineName::new(pipeline)?, PipelineRunId::new(run)?);
-            show(&PipelineRun::load(&*store.meta(), &pipeline, &run).await?, args.json)?;
+            show(
+                &PipelineRun::load(&*store.meta(), &pipeline, &run).await?,
+                Format::of(args.json),
+            )?;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -37,14 +42,14 @@ fn state(run: &PipelineRun) -> &'static str {
     }
 }
 
-async fn list(store: &LocalStore, as_object: bool) -> Result<()> {
+async fn list(store: &LocalStore, format: Format) -> Result<()> {
     let journal = store.meta();
     let mut runs = Vec::new();
     for (pipeline, id) in pipeline_runs(&*journal).await? {
         runs.push(PipelineRun::load(&*journal, &pipeline, &id).await?);
     }
     runs.sort_by_key(|run| run.started);
-    if as_object {
+    if format == Format::Json {
         let entries: Vec<Value> = runs.iter().map(summary).collect();
         return output::json(&json!({ "schema": "mlops.pipelines/1", "runs": entries }));
     }
@@ -83,8 +88,8 @@ fn describe(report: &StepReport) -> (&'static str, String) {
     }
 }
 
-fn show(run: &PipelineRun, as_object: bool) -> Result<()> {
-    if as_object {
+fn show(run: &PipelineRun, format: Format) -> Result<()> {
+    if format == Format::Json {
         let step = |(name, report): &(mlops_core::id::StepName, StepReport)| {
             let (state, detail) = describe(report);
             json!({

@@ -11,11 +11,11 @@ use mlops_store::LocalStore;
 use serde_json::json;
 
 use super::{describe, file, show};
-use crate::args::PipelineRunArgs;
+use crate::args::{Format, PipelineRunArgs};
 use crate::output;
 
 /// Runs the pipeline in a file, or takes a run of it up.
-pub(crate) async fn run(store: &Path, args: &PipelineRunArgs, as_json: bool) -> Result<()> {
+pub(crate) async fn run(store: &Path, args: &PipelineRunArgs, format: Format) -> Result<()> {
     let plan = file::read(&args.file)?;
     let store = LocalStore::open(store)?;
     let id = match &args.run {
@@ -41,7 +41,7 @@ pub(crate) async fn run(store: &Path, args: &PipelineRunArgs, as_json: bool) -> 
             }
         }
     };
-    show(&done, as_json)?;
+    show(&done, format)?;
     done.into_result().map_err(|error| {
         let again = format!("to go on: mlops pipeline run {} --run {id}", args.file.display());
         anyhow::Error::from(error).context(again)
@@ -62,17 +62,17 @@ fn tell(notice: &Notice<'_>) {
 }
 
 /// Says what a run would do, and why.
-pub(crate) async fn plan(store: &Path, path: &Path, as_json: bool) -> Result<()> {
+pub(crate) async fn plan(store: &Path, path: &Path, format: Format) -> Result<()> {
     let plan = file::read(path)?;
     let store = LocalStore::open(store)?;
     let options = ExecutorOptions::new(store.root().join("work"));
     let executor = Executor::new(store.content(), store.meta(), options);
     let planned = executor.preview(&plan).await?;
-    print_plan(&plan, &planned, as_json)
+    print_plan(&plan, &planned, format)
 }
 
-fn print_plan(plan: &Plan, planned: &[Planned], as_json: bool) -> Result<()> {
-    if as_json {
+fn print_plan(plan: &Plan, planned: &[Planned], format: Format) -> Result<()> {
+    if format == Format::Json {
         return output::json(&json!({
             "schema": "mlops.pipeline.plan/1", "pipeline": plan.name(), "steps": planned,
         }));

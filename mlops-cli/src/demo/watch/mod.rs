@@ -150,7 +150,7 @@ fn observe(
     week: Span,
     scores: &mut Scores,
 ) -> Result<(mlops_core::lifecycle::Window, Vec<mlops_core::lifecycle::Signal>)> {
-    let mut window = Window::open(served, week, session.fast)?;
+    let mut window = Window::open(served, week, session.pace)?;
     let mut hour = week.from;
     while hour < week.to {
         let flights = session.flights.between(hour, hour + HOUR);

@@ -13,7 +13,7 @@ use super::served::{self, Served, inputs, labels, predictions};
 use super::{LABEL_DELAY, Span};
 use crate::demo::calendar::{MARCH, moment};
 use crate::demo::model::flights::Flights;
-use crate::demo::session::Session;
+use crate::demo::session::{Pace, Session};
 use crate::output;
 
 /// The score that every flight was served, from March on, in order.
@@ -68,8 +68,12 @@ pub(super) struct Window<'a> {
 }
 
 impl<'a> Window<'a> {
-    pub(super) fn open(served: &'a Served, span: Span, fast: bool) -> Result<Self> {
-        let options = MonitorOptions::default().with_max_draws(if fast { 1_999 } else { 9_999 });
+    pub(super) fn open(served: &'a Served, span: Span, pace: Pace) -> Result<Self> {
+        let draws = match pace {
+            Pace::Fast => 1_999,
+            Pace::Full => 9_999,
+        };
+        let options = MonitorOptions::default().with_max_draws(draws);
         let monitor =
             |reference: &Arc<_>| DriftMonitor::new(Arc::clone(reference), options.clone());
         let inputs = monitor(&served.inputs)?;
