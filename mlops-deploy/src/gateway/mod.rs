@@ -244,12 +244,11 @@ impl ServiceMetrics for Gateway {
         endpoint: &EndpointName,
     ) -> Result<BTreeMap<RevisionName, RevisionCounts>> {
         let endpoints = self.0.endpoints.read().unwrap_or_else(PoisonError::into_inner);
-        let state =
-            endpoints.get(endpoint).ok_or_else(|| Error::not_found("endpoint", endpoint))?;
+        let all = endpoints.get(endpoint).into_iter().flat_map(|state| &state.counters);
         let read = |(name, counters): (&RevisionName, &Arc<Counters>)| {
             (name.clone(), counters.read(&self.0.measure))
         };
-        Ok(state.counters.iter().map(read).collect())
+        Ok(all.map(read).collect())
     }
 }
 
