@@ -1,12 +1,18 @@
 //! What every command needs: the store, ids given in short, logging.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Result;
 use futures::TryStreamExt as _;
 use mlops_core::id::RunId;
 use mlops_core::tracking::{LifecycleFilter, Run, RunQuery, TrackingStore};
 use mlops_core::{Error, ErrorKind};
+use mlops_http::auth::{Anyone, Authorize, BearerToken};
+use mlops_http::host::Hosts;
+use mlops_http::listen;
+use mlops_http::route::RouteService;
+use mlops_http::server::{ServerHandle, ServerOptions, serve as serve_on};
 use mlops_store::LocalStore;
 use tracing_subscriber::EnvFilter;
 
@@ -60,5 +66,41 @@ pub(crate) async fn find_run(store: &dyn TrackingStore, text: &str) -> Result<Ru
             let named = runs.iter().find(|run| run.name == text);
             Ok(named.cloned().ok_or_else(|| Error::not_found("run", text))?)
         }
+    }
+}
+
+/// Serves on the socket that was inherited, or else on the port that is asked for.
+pub(crate) fn serve(
+    listen: &crate::args::Listen,
+    port: u16,
+    service: impl FnOnce(Arc<dyn Authorize>) -> RouteService,
+) -> Result<ServerHandle> {
+    let guard: Arc<dyn Authorize> = match &listen.token_file {
+        Some(path) => Arc::new(BearerToken::from_file(path).map_err(usable)?),
+        None => Arc::new(Anyone),
+    };
+    let inherited = listenfd::ListenFd::from_env().take_tcp_listener(0)?;
+    let listener = match inherited {
+        Some(listener) => listen::inherit(listener, &*guard),
+        None => listen::bind(&listen.host, port, &*guard),
+    };
+    let names = listen.allow_host.iter();
+    let hosts = names.fold(Hosts::default(), |hosts, name| hosts.with_name(name));
+    let options = ServerOptions::default().with_hosts(hosts);
+    Ok(serve_on(listener.map_err(usable)?, service(guard), options)?)
+}
+
+/// What keeps a server from starting is for the person to mend.
+fn usable(error: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::new(ErrorKind::InvalidInput, error.to_string())
+}
+
+/// Returns when the process is told to stop.
+pub(crate) async fn stopped() -> Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminated = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => Ok(interrupted?),
+        _ = terminated.recv() => Ok(()),
     }
 }

@@ -40,6 +40,9 @@ fn run(args: Args) -> anyhow::Result<ExitCode> {
             Command::Models(models) => cmd::models::run(&store, models).await,
             Command::Data(data) => cmd::data::run(&store, data).await,
             Command::Pipeline(pipeline) => cmd::pipeline::run(&store, pipeline).await,
+            Command::Serve(serve) => cmd::serve::run(&store, serve).await,
+            Command::Gateway(gateway) => cmd::gateway::run(&store, gateway).await,
+            Command::Deploy(deploy) => cmd::deploy::run(&store, deploy).await,
             Command::Kpi(kpi) => cmd::kpi::run(&store, &kpi).await,
             Command::Drift(drift) => cmd::drift::run(&drift),
         }

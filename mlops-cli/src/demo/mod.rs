@@ -10,7 +10,7 @@
 //! any moment and started again it goes on where it stopped: each part reads its own journal.
 
 mod calendar;
-mod model;
+pub(crate) mod model;
 mod page;
 mod phases;
 pub(crate) mod progress;

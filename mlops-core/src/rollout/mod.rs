@@ -32,8 +32,7 @@
 //! // Anyone may order a rollout: here the first revision of an endpoint, so nothing is compared.
 //! let (endpoint, revision) = (EndpointName::new("flights")?, RevisionName::new("v1")?);
 //! let name = RevisionRef { endpoint: endpoint.clone(), revision: revision.clone() };
-//! let argv = vec!["mlops".to_owned(), "serve".to_owned(), "flights/1".to_owned()];
-//! let process = Process { argv, folder: None, environment: [].into() };
+//! let process = Process::new(["mlops", "serve", "flights/1", "--port", "{port}"])?;
 //! let new = RevisionSpec::new(name, Workload::Process(process));
 //! let spec = RolloutSpec::new(None, new, Strategy::canary(&[5, 25, 100])?)?;
 //! let command = Command::Roll(Box::new(spec));

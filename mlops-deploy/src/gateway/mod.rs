@@ -24,8 +24,10 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::{Request, Response, StatusCode};
+use http_body::Body;
 use mlops_core::deploy::{
     Generation, ObservedTraffic, RevisionCounts, ServiceMetrics, Traffic, TrafficCapabilities,
     TrafficSpec, check_generation, check_removal,
@@ -33,7 +35,6 @@ use mlops_core::deploy::{
 use mlops_core::id::{EndpointName, RevisionName};
 use mlops_core::time::{Clock, SystemClock};
 use mlops_core::{Error, Result};
-use mlops_http::body::RequestBody;
 use mlops_http::error::HttpError;
 
 pub use body::{AnyBody, BoxError};
@@ -155,7 +156,7 @@ impl Gateway {
 
     /// Picks the revision for a request and counts it in, in one step: whoever sets another split
     /// afterwards sees it in flight.
-    fn pick(&self, endpoint: &EndpointName, request: &Request<RequestBody>) -> Option<Picked> {
+    fn pick<B>(&self, endpoint: &EndpointName, request: &Request<B>) -> Option<Picked> {
         let endpoints = self.0.endpoints.read().unwrap_or_else(PoisonError::into_inner);
         let table = endpoints.get(endpoint)?.table.as_ref()?;
         let key = table.spec.sticky.as_ref();
@@ -165,11 +166,11 @@ impl Gateway {
         Some(Picked { table: Arc::clone(table), first: (Arc::clone(target), in_flight) })
     }
 
-    async fn forward(
-        self,
-        endpoint: EndpointName,
-        request: Request<RequestBody>,
-    ) -> Response<AnyBody> {
+    async fn forward<B>(self, endpoint: EndpointName, request: Request<B>) -> Response<AnyBody>
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
         match self.pick(&endpoint, &request) {
             Some(Picked { table, first }) => {
                 self.0.proxy.forward(request, &table, first, &self.0.measure).await
@@ -259,7 +260,11 @@ pub struct EndpointService {
     endpoint: EndpointName,
 }
 
-impl tower::Service<Request<RequestBody>> for EndpointService {
+impl<B> tower::Service<Request<B>> for EndpointService
+where
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
     type Response = Response<AnyBody>;
     type Error = Infallible;
     type Future = BoxFuture<'static, Result<Self::Response, Infallible>>;
@@ -268,7 +273,7 @@ impl tower::Service<Request<RequestBody>> for EndpointService {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
+    fn call(&mut self, request: Request<B>) -> Self::Future {
         let (gateway, endpoint) = (self.gateway.clone(), self.endpoint.clone());
         Box::pin(async move { Ok(gateway.forward(endpoint, request).await) })
     }

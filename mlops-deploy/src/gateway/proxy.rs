@@ -7,20 +7,19 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::uri::Scheme;
 use http::{HeaderValue, Request, Response, StatusCode, Uri, Version, header};
-use http_body::Body as _;
+use http_body::Body;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use mlops_core::id::Address;
-use mlops_http::body::RequestBody;
 use mlops_http::error::{HttpError, error_only};
 use mlops_http::server::Peer;
 use tokio::sync::Semaphore;
 
 use super::GatewayOptions;
-use super::body::{AnyBody, Counted, Waiting, boxed};
+use super::body::{AnyBody, BoxError, Counted, Waiting, boxed};
 use super::counts::{InFlight, Kind, Measure, Outcome};
 use super::head;
 use super::table::{Table, Target};
@@ -60,13 +59,17 @@ impl Proxy {
     }
 
     /// Answers a request by the revision that `first` was picked for. `table` is the split that it was picked from.
-    pub(super) async fn forward(
+    pub(super) async fn forward<B>(
         self: &Arc<Self>,
-        request: Request<RequestBody>,
+        request: Request<B>,
         table: &Arc<Table>,
         first: (Arc<Target>, InFlight),
         measure: &Arc<Measure>,
-    ) -> Response<AnyBody> {
+    ) -> Response<AnyBody>
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
         let peer = request.extensions().get::<Peer>().map(|peer| peer.0.ip());
         let (mut parts, body) = request.into_parts();
         head::forward(&mut parts, peer);
@@ -158,13 +161,17 @@ impl Proxy {
     /// Sends a copy to the mirror, where there is one for this request, and gives the body back. A body
     /// whose size is unknown or beyond the bound is not copied, nor is any while too many copies are
     /// under way: the client never waits for a mirror.
-    async fn copy(
+    async fn copy<B>(
         self: &Arc<Self>,
         parts: &Parts,
-        body: RequestBody,
+        body: B,
         table: &Table,
         measure: &Arc<Measure>,
-    ) -> Result<AnyBody, HttpError> {
+    ) -> Result<AnyBody, HttpError>
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
         let small = body.size_hint().upper().is_some_and(|bytes| bytes <= self.mirror_bytes);
         let target = table.mirror().filter(|_| small);
         let place = target.and_then(|_| Arc::clone(&self.copies).try_acquire_owned().ok());

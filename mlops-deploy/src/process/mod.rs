@@ -15,7 +15,7 @@ mod replica;
 mod state;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -24,7 +24,7 @@ use mlops_core::deploy::{
     Deployer, LogLine, LogQuery, Phase, Process, RevisionRef, RevisionSpec, RevisionStatus,
     Workload,
 };
-use mlops_core::id::{Address, Digest, EndpointName};
+use mlops_core::id::{Address, Digest, EndpointName, RevisionName};
 use mlops_core::time::{Clock, SystemClock, Timestamp};
 use mlops_core::{Error, ErrorKind, Result};
 use tokio::runtime::Handle;
@@ -73,6 +73,36 @@ impl ProcessOptions {
     pub fn with_clock(self, clock: Arc<dyn Clock>) -> Self {
         Self { clock, ..self }
     }
+}
+
+/// What the revisions of an endpoint have printed and is still kept, read from a deployer's folder, which
+/// may be open elsewhere: the last `tail` lines of each replica, of one revision or of all.
+///
+/// # Errors
+/// `NotFound` for a revision that is not there, and those of the disk.
+pub fn kept_logs(
+    folder: &Path,
+    endpoint: &EndpointName,
+    revision: Option<&RevisionName>,
+    tail: usize,
+) -> Result<Vec<(RevisionRef, LogLine)>> {
+    let all = state::revisions(folder)?;
+    let wanted = |it: &&RevisionRef| {
+        it.endpoint == *endpoint && revision.is_none_or(|revision| it.revision == *revision)
+    };
+    let found: Vec<&RevisionRef> = all.iter().filter(wanted).collect();
+    if let (Some(revision), true) = (revision, found.is_empty()) {
+        return Err(Error::not_found("revision", format!("{endpoint}/{revision}")));
+    }
+    let mut lines = Vec::new();
+    for name in found {
+        let home = state::folder_of(folder, name);
+        for replica in 0..home.spec()?.map_or(0, |spec| spec.replicas.get()) {
+            let kept = log::lines(&home.log(replica), Some(tail))?.into_iter();
+            lines.extend(kept.map(|text| (name.clone(), LogLine { replica, text })));
+        }
+    }
+    Ok(lines)
 }
 
 /// Runs revisions as child processes. See the [module](self).
@@ -147,6 +177,16 @@ impl ProcessDeployer {
         let ended =
             futures::future::join_all(all.iter().map(|revision| self.delete(revision))).await;
         ended.into_iter().collect()
+    }
+
+    /// Ends every process, but keeps what is wanted written down: whoever opens the folder next starts it
+    /// again.
+    pub async fn stop(self) {
+        let all: Vec<Arc<Revision>> = std::mem::take(&mut *self.0.lock()).into_values().collect();
+        for revision in &all {
+            revision.stop.send_replace(true);
+        }
+        futures::future::join_all(all.iter().map(|revision| revision.ended())).await;
     }
 
     /// Lets go of every process without ending it, for a successor that is about to open the folder.

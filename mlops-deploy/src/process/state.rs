@@ -76,23 +76,32 @@ impl Folder {
     }
 
     pub(super) fn of(&self, revision: &RevisionRef) -> RevisionFolder {
-        let path = self.root.join(revision.endpoint.as_str()).join(revision.revision.as_str());
-        RevisionFolder(path)
+        folder_of(&self.root, revision)
     }
 
     /// The revisions that were written down.
     pub(super) fn revisions(&self) -> Result<Vec<RevisionRef>> {
-        let mut revisions = Vec::new();
-        for endpoint in folders(&self.root)? {
-            for revision in folders(&self.root.join(&endpoint))? {
-                revisions.push(RevisionRef {
-                    endpoint: EndpointName::new(&endpoint)?,
-                    revision: RevisionName::new(revision)?,
-                });
-            }
-        }
-        Ok(revisions)
+        revisions(&self.root)
     }
+}
+
+/// Where a revision lies in the folder of a deployer.
+pub(super) fn folder_of(root: &Path, revision: &RevisionRef) -> RevisionFolder {
+    RevisionFolder(root.join(revision.endpoint.as_str()).join(revision.revision.as_str()))
+}
+
+/// The revisions that were written down in the folder of a deployer; none without a folder.
+pub(super) fn revisions(root: &Path) -> Result<Vec<RevisionRef>> {
+    let mut revisions = Vec::new();
+    for endpoint in folders(root)? {
+        for revision in folders(&root.join(&endpoint))? {
+            revisions.push(RevisionRef {
+                endpoint: EndpointName::new(&endpoint)?,
+                revision: RevisionName::new(revision)?,
+            });
+        }
+    }
+    Ok(revisions)
 }
 
 fn new_id(path: &Path) -> Result<String> {
@@ -104,7 +113,11 @@ fn new_id(path: &Path) -> Result<String> {
 fn folders(path: &Path) -> Result<Vec<String>> {
     let wrong = |error| Error::io("list a folder", path, error);
     let mut names = Vec::new();
-    for entry in std::fs::read_dir(path).map_err(wrong)? {
+    let entries = match std::fs::read_dir(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(names),
+        entries => entries.map_err(wrong)?,
+    };
+    for entry in entries {
         let entry = entry.map_err(wrong)?;
         if entry.file_type().map_err(wrong)?.is_dir() {
             names.push(entry.file_name().to_string_lossy().into_owned());

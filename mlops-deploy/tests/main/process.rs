@@ -197,6 +197,22 @@ async fn a_successor_adopts_what_runs_and_can_end_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_stopped_is_started_again_by_the_next() {
+    let folder = tempfile::tempdir().unwrap();
+    let deployer = open(folder.path()).await;
+    deployer.apply(spec("v1", process("one"))).await.unwrap();
+    let before = until(&deployer, "v1", Phase::Ready).await;
+    let (_, pid) = who(&before);
+    deployer.stop().await;
+    assert!(!runs(pid));
+    let deployer = open(folder.path()).await;
+    let after = until(&deployer, "v1", Phase::Ready).await;
+    assert_eq!(after.spec, before.spec);
+    assert_ne!(who(&after).1, pid);
+    deployer.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_process_that_was_started_but_not_written_down_is_adopted() {
     let folder = tempfile::tempdir().unwrap();
     let (_, pid) = left_behind(&folder).await;

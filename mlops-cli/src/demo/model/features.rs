@@ -60,27 +60,6 @@ impl Feature {
         Self::Pressure,
         Self::Visib,
     ];
-
-    /// The name of the column.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Origin => "origin",
-            Self::Dest => "dest",
-            Self::Carrier => "carrier",
-            Self::CarrierAtOrigin => "carrier_at_origin",
-            Self::Hour => "hour",
-            Self::Minute => "minute",
-            Self::Weekday => "weekday",
-            Self::Distance => "distance",
-            Self::Temp => "temp",
-            Self::Dewp => "dewp",
-            Self::Humid => "humid",
-            Self::WindSpeed => "wind_speed",
-            Self::Precip => "precip",
-            Self::Pressure => "pressure",
-            Self::Visib => "visib",
-        }
-    }
 }
 
 /// The share of late flights by name.
@@ -125,11 +104,6 @@ impl FeatureEncoder {
             carrier: by(&rows.carrier),
             carrier_at_origin: by(&pairs(&rows.carrier, &rows.origin)),
         })
-    }
-
-    /// The names of the columns.
-    pub(crate) fn names(&self) -> Vec<&'static str> {
-        self.features.iter().map(|feature| feature.name()).collect()
     }
 
     /// How many columns.
@@ -249,13 +223,6 @@ mod tests {
         let rows = sample(25); // 2013-01-01 was a Tuesday
         let matrix = FeatureEncoder::fit(&rows, &[Feature::Weekday]).unwrap().transform(&rows);
         assert_eq!((matrix[[0, 0]], matrix[[24, 0]]), (1.0, 2.0));
-    }
-
-    #[test]
-    fn the_serialised_name_is_the_column_name() {
-        for feature in Feature::ALL {
-            assert_eq!(serde_json::to_value(feature).unwrap(), feature.name());
-        }
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! features  names and readings to a matrix             boosting  the model
 //! metrics   AUC, Brier, log-loss, F1                   logistic  the baseline
 //! paired    challenger against champion, by day        random    reproducible draws
+//! serving   the model behind a server
 //! ```
 //!
 //! A [`Model`] carries its encoder, so that it scores flights, not matrices.
@@ -16,6 +17,7 @@ pub(crate) mod logistic;
 pub(crate) mod metrics;
 pub(crate) mod paired;
 mod random;
+pub(crate) mod serving;
 mod table;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -121,11 +123,6 @@ impl Model {
             Scorer::Boosting(booster) => booster.predict(&matrix),
             Scorer::Logistic(logistic) => logistic.predict(&matrix),
         }
-    }
-
-    /// What turns flights into the matrix that the model was trained on.
-    pub(crate) fn encoder(&self) -> &FeatureEncoder {
-        &self.encoder
     }
 
     /// The model as a file. The same model gives the same bytes.

@@ -13,6 +13,7 @@ use mlops_core::{Error, ErrorKind};
 use super::{Ending, Quality, Training, read_json, step_failed};
 use crate::demo::calendar::Span;
 use crate::demo::model::flights::Flights;
+use crate::demo::model::serving::{FLAVOUR, signature};
 use crate::demo::model::{Model, TrainConfig, metrics};
 use crate::demo::session::Session;
 
@@ -59,7 +60,8 @@ impl Training {
             let (training, run, code) = (training.clone(), lineage.clone(), code.clone());
             async move {
                 let bytes = context.read("model")?;
-                let signature = signature(&bytes).map_err(step_failed)?;
+                let signature =
+                    serde_json::to_string(&signature()?).map_err(|e| step_failed(e.into()))?;
                 let path = ArtifactPath::new(format!("models/{model}/{}.json", training.name))?;
                 let artifact = store.content().put(&path, bytes.into()).await?;
                 let quality: Quality =
@@ -69,7 +71,7 @@ impl Training {
                     Error::new(ErrorKind::Internal, "cannot write a training").with_source(source)
                 })?;
                 let new = NewVersion::new(key, model, artifact.blob.digest, path)
-                    .with_flavour("flight-delay/1")
+                    .with_flavour(FLAVOUR)
                     .with_signature(signature)
                     .with_lineage(run, vec![data], code)
                     .with_tag(TagKey::new("training")?, spans)
@@ -90,19 +92,6 @@ impl Training {
 
 fn in_step(work: impl FnOnce() -> Result<()>) -> mlops_core::Result<()> {
     work().map_err(step_failed)
-}
-
-/// What goes into a model and what comes out, read from the model itself.
-fn signature(model: &[u8]) -> Result<String> {
-    let model = Model::from_bytes(model)?;
-    let inputs: Vec<_> = model
-        .encoder()
-        .names()
-        .into_iter()
-        .map(|name| serde_json::json!({ "name": name, "type": "float32" }))
-        .collect();
-    let outputs = [serde_json::json!({ "name": "late", "type": "float64" })];
-    Ok(serde_json::json!({ "inputs": inputs, "outputs": outputs }).to_string())
 }
 
 fn preprocess(context: &StepContext, span: Span) -> Result<()> {

@@ -1,8 +1,15 @@
 //! The command line.
 
+mod serving;
+
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
+
+pub(crate) use serving::{
+    ApplyArgs, Control, DeployAction, DeployArgs, GatewayArgs, Listen, NoDataArg, OrderArgs,
+    ServeArgs, StrategyArg,
+};
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 drift found with --fail-on drift, 2 wrong usage, 3 bad input or data, \
     4 not found or conflict, 5 unavailable (a retry may help), 70 a defect.";
@@ -38,6 +45,12 @@ pub(crate) enum Command {
     Data(DataArgs),
     /// Run a pipeline of commands, say what would run and why, list and show runs.
     Pipeline(PipelineArgs),
+    /// Serve models over open protocols, with drift checks inline.
+    Serve(ServeArgs),
+    /// Split an endpoint's requests between revisions, and roll new ones out.
+    Gateway(GatewayArgs),
+    /// Roll out revisions of an endpoint: apply, status, pause, resume, promote, abort, logs.
+    Deploy(DeployArgs),
     /// Show what a lifecycle is worth: lead time, reproducibility, quality, time to fix.
     Kpi(KpiArgs),
     /// Compare two Parquet files, column by column.
