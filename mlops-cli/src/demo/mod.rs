@@ -3,13 +3,15 @@
 //! ```text
 //! session    which demo, its lock and journal      training  preprocess >> train >> evaluate >> register
 //! phases     experiments, pipeline, reproduction   watch/    March to December, hour by hour
-//! model/     the model itself                      page, summary, timeline   what it says
+//! live/      the endpoint: requests, rollouts      page, summary, timeline   what it says
+//! model/     the model itself
 //! ```
 //!
 //! Nothing in it is scripted: what is promoted, and when, follows from the data and the policy. Killed at
 //! any moment and started again it goes on where it stopped: each part reads its own journal.
 
 mod calendar;
+pub(crate) mod live;
 pub(crate) mod model;
 mod page;
 mod phases;

@@ -6,6 +6,7 @@ use mlops_core::lifecycle::{Event, Kpis, Signal};
 use mlops_core::tracking::{Run, RunQuery, TrackingStore as _};
 use serde_json::{Value, json};
 
+use super::live::{self, Requests};
 use super::session::Session;
 use super::{phases, timeline};
 use crate::cmd::kpi;
@@ -19,6 +20,8 @@ pub(crate) struct Summary {
     pub(crate) cached: usize,
     pub(crate) events: Vec<Event>,
     pub(crate) kpis: Kpis,
+    pub(crate) requests: Requests,
+    pub(crate) rollouts: Vec<Value>,
 }
 
 impl Summary {
@@ -28,10 +31,12 @@ impl Summary {
         let runs: Vec<Run> = meta.search_runs(query).try_collect().await?;
         let (ran, cached) = phases::step_counts(session).await?;
         let kpis = session.kpis().await?;
-        Ok(Self { seconds, runs: runs.len(), ran, cached, events, kpis })
+        let requests = live::requests(&*meta, &session.name).await?;
+        let rollouts = live::rollouts(session).await?;
+        Ok(Self { seconds, runs: runs.len(), ran, cached, events, kpis, requests, rollouts })
     }
 
-    /// `mlops.demo/1`. Nothing serves over HTTP here, so `requests` and `rollouts` are left out.
+    /// `mlops.demo/1`.
     pub(crate) fn json(&self, session: &Session) -> Value {
         json!({
             "schema": "mlops.demo/1",
@@ -48,7 +53,9 @@ impl Summary {
             "failures": self.events.iter().filter_map(failure).collect::<Vec<_>>(),
             "evaluations": evaluations(&self.events),
             "reviews": self.events.iter().filter_map(review).collect::<Vec<_>>(),
-            "kpis": kpi::as_json(&self.kpis),
+            "rollouts": self.rollouts,
+            "requests": { "sent": self.requests.sent, "failed": self.requests.failed },
+            "kpis": kpi::as_json(&self.kpis, &self.requests),
         })
     }
 
@@ -60,23 +67,27 @@ impl Summary {
         let story: Vec<String> = self.events.iter().filter_map(timeline::line).collect();
         let root = session.store.root().display();
         format!(
-            "{}\n\n{}\n\n{}\n\n{}, {} runs, {} steps ran and {} came from the cache, {}\n\n\
+            "{}\n\n{}\n\n{}\n\n{}, {} runs, {} steps ran and {} came from the cache, {}\n{} requests, {} failed; {} rollouts\n\n\
              store  {root}\npage   {root}/{}.html\n\ntry\n  \
              mlops --store {root} runs --experiment flight-delay-{} --by auc\n  \
              mlops --store {root} runs diff boosting boosting-deep\n  \
              mlops --store {root} models show {}\n  \
+             mlops --store {root} gateway {}        (brings the endpoint up again)\n  \
              mlops --store {root} pipeline\n  \
              mlops demo --dir {root}        (again: a new lifecycle on the same cache)",
             output::table(["PHASE", "TOOK", ""], phases),
             story.join("\n"),
-            kpi::table(&self.kpis),
+            kpi::table(&self.kpis, &self.requests),
             session.name,
             self.runs,
             self.ran,
             self.cached,
             output::span(Some(self.seconds)),
+            self.requests.sent,
+            self.requests.failed,
+            self.rollouts.len(),
             session.name,
-            session.name,
+            session.model,
             session.model,
         )
     }

@@ -26,6 +26,24 @@ pub trait Actions: Send + Sync {
 
     /// Compares two versions on labels that neither was trained on.
     async fn evaluate(&self, contest: &Contest) -> Result<Evaluation>;
+
+    /// Puts the challenger into service in the champion's place, before it is recorded as the version in
+    /// use. It may be judged while it serves, and taken back. Nothing to do where nothing serves.
+    async fn roll_out(&self, _contest: &Contest, _reason: &str) -> Result<RollOut> {
+        Ok(RollOut::TakenOver)
+    }
+}
+
+/// What became of a version that was put into service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RollOut {
+    /// It serves.
+    TakenOver,
+    /// The version before it serves again.
+    TakenBack {
+        /// Why.
+        reason: String,
+    },
 }
 
 /// Which model a lifecycle is about, and how the version in use is called.
@@ -235,9 +253,19 @@ impl Lifecycle {
                     Event::RetrainingFailed { error }
                 }
             },
-            Action::Promote(Contest { at, champion: from, challenger: to }, reason) => {
-                self.replace(from, (to, Stage::Staging), &reason).await?;
-                Event::Promoted { at, from, to, reason }
+            Action::Promote(contest, reason) => {
+                let back = self.roll_out(host, &contest, &reason).await?;
+                let Contest { at, champion, challenger } = contest;
+                match back {
+                    None => {
+                        self.replace(champion, (challenger, Stage::Staging), &reason).await?;
+                        Event::Promoted { at, from: champion, to: challenger, reason }
+                    }
+                    Some(reason) => {
+                        self.drop_challenger(challenger, &reason).await?;
+                        Event::Kept { at, champion, challenger, reason }
+                    }
+                }
             }
             Action::Keep(Contest { at, champion, challenger }, reason) => {
                 self.drop_challenger(challenger, &reason).await?;
@@ -250,12 +278,36 @@ impl Lifecycle {
             Action::Confirm(contest, reason) => {
                 Event::Confirmed { at: contest.at, version: contest.champion, reason }
             }
-            Action::RollBack(Contest { at, champion: from, challenger: to }, reason) => {
-                self.replace(from, (to, Stage::Archived), &reason).await?;
-                Event::RolledBack { at, from, to, reason }
+            Action::RollBack(contest, reason) => {
+                let back = self.roll_out(host, &contest, &reason).await?;
+                let Contest { at, champion: from, challenger: to } = contest;
+                match back {
+                    None => {
+                        self.replace(from, (to, Stage::Archived), &reason).await?;
+                        Event::RolledBack { at, from, to, reason }
+                    }
+                    Some(reason) => Event::Confirmed { at, version: from, reason },
+                }
             }
         };
         self.record(event).await
+    }
+
+    /// Has the host put a version into service; says why it was taken back, if it was.
+    async fn roll_out(
+        &mut self,
+        host: &dyn Actions,
+        contest: &Contest,
+        reason: &str,
+    ) -> Result<Option<String>> {
+        let back = match host.roll_out(contest, reason).await {
+            Ok(RollOut::TakenOver) => None,
+            Ok(RollOut::TakenBack { reason }) => Some(format!("taken back in service: {reason}")),
+            Err(error) => Some(format!("not put into service: {}", own_failure(error)?)),
+        };
+        // A rollout takes long: whoever was fenced off meanwhile changes nothing in the registry.
+        self.journal.renew().await?;
+        Ok(back)
     }
 
     /// Puts `to`, which stands at `stage`, into use and `from` out of it. Each of the three changes may be

@@ -18,7 +18,7 @@ mod kpi;
 mod policy;
 mod state;
 
-pub use controller::{Actions, Lifecycle, Names};
+pub use controller::{Actions, Lifecycle, Names, RollOut};
 pub use event::{Challenger, Contest, Evaluation, Event, Retraining, Signal, SignalKind, Window};
 pub use kpi::{Clock as KpiClock, KpiClocks, KpiInputs, Kpis, Quality, REPRODUCED_TAG, is_within};
 pub use policy::{Action, Policy, Verdict, judge};

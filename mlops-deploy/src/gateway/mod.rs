@@ -7,7 +7,7 @@
 //!
 //! A request that could not even be delivered is offered to the revision's other replicas, then to
 //! other revisions with a share; it counts as an error of the revision that was picked. A request that
-//! may have been taken in is never sent twice.
+//! may have been taken in is never sent twice. The header `mlops-revision` of an answer says whose it is.
 
 pub mod admin;
 mod body;

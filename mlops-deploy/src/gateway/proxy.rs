@@ -24,6 +24,9 @@ use super::counts::{InFlight, Kind, Measure, Outcome};
 use super::head;
 use super::table::{Table, Target};
 
+/// Says in an answer which revision it comes from.
+const REVISION: &str = "mlops-revision";
+
 /// Sends requests on.
 #[derive(Debug)]
 pub(super) struct Proxy {
@@ -79,7 +82,7 @@ impl Proxy {
         };
         let (target, mut request) = first;
         let failure = match self.send_to(&target, &parts, &body).await {
-            Ok(response) => return counted(response, request),
+            Ok(response) => return counted(response, &target, request),
             Err(failure) => failure,
         };
         request.note(Outcome::Failed);
@@ -106,7 +109,7 @@ impl Proxy {
         for target in table.others(picked) {
             let mut request = InFlight::begin(&target.counters, measure, Kind::Served);
             match self.send_to(target, parts, body).await {
-                Ok(response) => return counted(response, request),
+                Ok(response) => return counted(response, target, request),
                 Err(Failure::Unreached(_)) => request.note(Outcome::Failed),
                 Err(Failure::Broken(error)) => {
                     request.note(Outcome::Failed);
@@ -219,10 +222,17 @@ fn of_status(status: StatusCode) -> Outcome {
     if status.is_server_error() && !asked_wrong { Outcome::Failed } else { Outcome::Good }
 }
 
-fn counted(response: Response<Incoming>, request: InFlight) -> Response<AnyBody> {
+fn counted(
+    response: Response<Incoming>,
+    target: &Target,
+    request: InFlight,
+) -> Response<AnyBody> {
     let outcome = of_status(response.status());
     let (mut parts, body) = response.into_parts();
     head::strip(&mut parts.headers);
+    if let Ok(name) = HeaderValue::from_str(target.revision.as_str()) {
+        parts.headers.insert(REVISION, name);
+    }
     // How the next hop is framed is for its own server to say.
     parts.version = Version::HTTP_11;
     Response::from_parts(parts, boxed(Counted::new(body, request, outcome)))

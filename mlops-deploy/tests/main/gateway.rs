@@ -184,6 +184,7 @@ async fn headers_of_the_connection_stay_and_the_client_cannot_claim_an_address()
     assert!(!text.contains("x-hop") && !text.contains("connection"), "{text}");
     assert!(text.contains("x-forwarded-for") && text.contains("x-forwarded-host"), "{text}");
     assert!(!seen.headers.contains_key("connection"));
+    assert_eq!(seen.headers["mlops-revision"], "stable");
 }
 
 #[tokio::test]

@@ -3,12 +3,13 @@
 use anyhow::{Context as _, Result};
 use async_trait::async_trait;
 use mlops_core::Error;
-use mlops_core::lifecycle::{Actions, Challenger, Contest, Evaluation, Retraining};
+use mlops_core::lifecycle::{Actions, Challenger, Contest, Evaluation, Retraining, RollOut};
 use mlops_core::pipeline::Cancel;
 
 use super::served::load;
 use super::{LABEL_DELAY, Span};
 use crate::demo::calendar::{DAY, moment, seconds};
+use crate::demo::live::{Endpoint, Rolled};
 use crate::demo::model::TrainConfig;
 use crate::demo::model::paired::{Judgement, auc_difference_by_day};
 use crate::demo::phases::HELD_BACK;
@@ -22,6 +23,7 @@ const LEVEL: f64 = 0.90;
 
 pub(super) struct Host<'a> {
     pub(super) session: &'a Session,
+    pub(super) endpoint: &'a Endpoint<'a>,
     pub(super) config: TrainConfig,
     pub(super) cancel: &'a Cancel,
 }
@@ -105,6 +107,15 @@ impl Actions for Host<'_> {
 
     async fn evaluate(&self, contest: &Contest) -> mlops_core::Result<Evaluation> {
         self.compare(contest).await.map_err(step_failed)
+    }
+
+    async fn roll_out(&self, contest: &Contest, reason: &str) -> mlops_core::Result<RollOut> {
+        let (from, to) = (Some(contest.champion), contest.challenger);
+        let rolled = self.endpoint.roll_out(from, to, contest.at, reason).await;
+        Ok(match rolled.map_err(step_failed)? {
+            Rolled::Out => RollOut::TakenOver,
+            Rolled::Back { reason } => RollOut::TakenBack { reason },
+        })
     }
 }
 

@@ -17,13 +17,14 @@ use mlops_core::time::Timestamp;
 use mlops_core::{Error, ErrorKind};
 
 use super::calendar::{DAY, END, HOUR, MARCH, Span, WEEK, date, moment};
+use super::live::Endpoint;
 use super::model::TrainConfig;
 use super::session::{Phase, PhaseReport, Session, owner};
 use super::training::Trained;
 use super::{progress, timeline};
 use host::Host;
 use served::Served;
-use window::{Scores, Window};
+use window::Window;
 
 /// A label is known this long after the flight.
 pub(crate) const LABEL_DELAY: i64 = DAY;
@@ -59,8 +60,12 @@ pub(crate) async fn watch(
     let version = first.version.context("there is no first version")?;
     life.begin(moment(MARCH), version, "auc", first.quality.auc).await?;
     if !session.is_done(Phase::Watch) {
-        let host = Host { session, config, cancel };
-        replay(&host, &mut life, version).await?;
+        let endpoint = Endpoint::open(session).await?;
+        let host = Host { session, endpoint: &endpoint, config, cancel };
+        let replayed = replay(&host, &mut life, version).await;
+        // Whatever became of it, no process is left behind.
+        let closed = endpoint.close().await;
+        replayed.and(closed)?;
         life.end(moment(END)).await?;
         let (ok, summary) = (has_worked(life.events()), summary(life.events()));
         let (name, seconds) = (Phase::Watch, began.elapsed().as_secs_f64());
@@ -101,8 +106,8 @@ fn weeks() -> impl Iterator<Item = Span> {
 async fn replay(host: &Host<'_>, life: &mut Lifecycle, first: VersionNumber) -> Result<()> {
     let bar = progress::bar(weeks().count() as u64, "watch".to_owned());
     let frozen = Served::load(host.session, first).await?;
+    host.endpoint.begin(first).await?;
     let mut served: Option<Arc<Served>> = None;
-    let mut scores = Scores::take_up(host.session, life.events()).await?;
     let watched_to = life.state().and_then(|state| state.watched_to);
     if let Some(at) = watched_to {
         // A decision of the last week may still be open; those before it were settled in their time.
@@ -115,7 +120,7 @@ async fn replay(host: &Host<'_>, life: &mut Lifecycle, first: VersionNumber) -> 
                 Some(same) => same,
                 None => Arc::new(Served::load(host.session, champion).await?),
             };
-            let (window, alarms) = observe(host.session, &current, &frozen, week, &mut scores)?;
+            let (window, alarms) = observe(host, &current, &frozen, week).await?;
             bar.set_message(format!("watch {}, version {champion}", date(window.to)));
             life.watched(window, alarms).await?;
             served = Some(current);
@@ -142,22 +147,29 @@ async fn settle(
     Ok(())
 }
 
-/// One week: every hour's flights are scored and observed as they come.
-fn observe(
-    session: &Session,
+/// One week: every hour's flights are scored by the endpoint, and observed as they come.
+async fn observe(
+    host: &Host<'_>,
     served: &Arc<Served>,
     frozen: &Served,
     week: Span,
-    scores: &mut Scores,
 ) -> Result<(mlops_core::lifecycle::Window, Vec<mlops_core::lifecycle::Signal>)> {
+    let (session, endpoint) = (host.session, host.endpoint);
+    endpoint.answer_until(week.to).await?;
     let mut window = Window::open(served, week, session.pace)?;
     let mut hour = week.from;
     while hour < week.to {
         let flights = session.flights.between(hour, hour + HOUR);
         if !flights.is_empty() {
-            scores.extend(window.observe(&flights)?);
+            window.observe(&flights, &endpoint.scores(hour, hour + HOUR).await?)?;
         }
         hour += HOUR;
     }
-    window.close(&session.flights, frozen, scores)
+    // Labels come a day late: those of the week before's last day are here now, this one's are not.
+    let (first, last) = ((week.from - LABEL_DELAY).max(MARCH), week.to - LABEL_DELAY);
+    let stretch = session.flights.between(first, last);
+    let scores = endpoint.scores(first, last).await?;
+    let known = stretch.label.iter().zip(scores).filter(|(label, _)| label.is_some());
+    let scores: Vec<f64> = known.map(|(_, score)| score).collect();
+    window.close(frozen, (&stretch.labelled(), &scores))
 }

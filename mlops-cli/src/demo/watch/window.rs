@@ -2,58 +2,19 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result};
-use mlops_core::lifecycle::{Event, Signal, SignalKind, Window as Record};
+use anyhow::Result;
+use mlops_core::lifecycle::{Signal, SignalKind, Window as Record};
 use mlops_drift::report::{Change, ColumnReport, Report};
 use mlops_drift::{DriftMonitor, Handle, MonitorOptions, Verdict};
 use serde_json::{Map, Value, json};
 
 use super::quality::{Measured, measure, signal};
-use super::served::{self, Served, inputs, labels, predictions};
-use super::{LABEL_DELAY, Span};
-use crate::demo::calendar::{MARCH, moment};
+use super::Span;
+use super::served::{Served, inputs, labels, predictions};
+use crate::demo::calendar::moment;
 use crate::demo::model::flights::Flights;
-use crate::demo::session::{Pace, Session};
+use crate::demo::session::Pace;
 use crate::output;
-
-/// The score that every flight was served, from March on, in order.
-#[derive(Debug, Default)]
-pub(super) struct Scores(Vec<f64>);
-
-impl Scores {
-    /// The scores of the weeks that were watched before, by the versions that served then. Only the
-    /// last one is needed: its flights' labels come with the next.
-    pub(super) async fn take_up(session: &Session, events: &[Event]) -> Result<Self> {
-        let last = events.iter().rev().find_map(|event| match event {
-            Event::Watched(window) => Some(window),
-            _ => None,
-        });
-        let Some(last) = last else {
-            return Ok(Self::default());
-        };
-        let (from, to) =
-            (crate::demo::calendar::seconds(last.from), crate::demo::calendar::seconds(last.to));
-        // Flights before the last week are never asked for again; NaN would be noticed if they were.
-        let mut scores = vec![f64::NAN; session.flights.between(MARCH, from).len()];
-        let (model, _) = served::load(session, last.version).await?;
-        scores.extend(model.score(&session.flights.between(from, to))?);
-        Ok(Self(scores))
-    }
-
-    pub(super) fn extend(&mut self, scores: Vec<f64>) {
-        self.0.extend(scores);
-    }
-
-    /// The labelled flights of a stretch with the scores they were served.
-    fn labelled(&self, flights: &Flights, span: Span) -> Result<(Flights, Vec<f64>)> {
-        let start = flights.between(MARCH, span.from).len();
-        let stretch = flights.between(span.from, span.to);
-        let served = self.0.get(start..start + stretch.len()).context("a flight was not scored")?;
-        let known = |row: &usize| stretch.label[*row].is_some();
-        let scores = (0..stretch.len()).filter(known).map(|row| served[row]).collect();
-        Ok((stretch.labelled(), scores))
-    }
-}
 
 /// A window that is open.
 pub(super) struct Window<'a> {
@@ -92,32 +53,29 @@ impl<'a> Window<'a> {
         })
     }
 
-    /// Scores an hour's flights and watches what went in and came out.
-    pub(super) fn observe(&mut self, flights: &Flights) -> Result<Vec<f64>> {
-        let scores = self.served.model.score(flights)?;
+    /// Watches what went in and came out of an hour's requests.
+    pub(super) fn observe(&mut self, flights: &Flights, scores: &[f64]) -> Result<()> {
         self.input_handle.observe(&inputs(flights)?)?;
-        self.prediction_handle.observe(&predictions(flights, &scores)?)?;
+        self.prediction_handle.observe(&predictions(flights, scores)?)?;
         self.rows += flights.len();
-        Ok(scores)
+        Ok(())
     }
 
     /// Closes it: what it was like, and the alarms.
+    ///
+    /// `arrived` are the flights whose label came in meanwhile, `served` the scores that they had got.
     pub(super) fn close(
         mut self,
-        flights: &Flights,
         frozen: &Served,
-        scores: &Scores,
+        (arrived, served): (&Flights, &[f64]),
     ) -> Result<(Record, Vec<Signal>)> {
         self.input_handle.publish();
         self.prediction_handle.publish();
         let at = moment(self.span.to);
-        let first = (self.span.from - LABEL_DELAY).max(MARCH);
-        let (arrived, served) =
-            scores.labelled(flights, Span::new(first, self.span.to - LABEL_DELAY))?;
-        self.labels.observe(&labels(&arrived)?)?;
+        self.labels.observe(&labels(arrived)?)?;
         let (truth, days) = (arrived.labels()?, arrived.local_days());
-        let now = measure(&truth, &served, &days);
-        let then = measure(&truth, &frozen.model.score(&arrived)?, &days);
+        let now = measure(&truth, served, &days);
+        let then = measure(&truth, &frozen.model.score(arrived)?, &days);
         let reports = [
             (SignalKind::Input, self.inputs.report()),
             (SignalKind::Prediction, self.predictions.report()),
