@@ -12,6 +12,7 @@ use mlops_core::lifecycle::{KpiInputs, Kpis};
 use serde_json::{Value, json};
 
 use crate::args::KpiArgs;
+use crate::demo::live::{Requests, requests};
 use crate::{context, output};
 
 pub(crate) async fn run(store: &Path, args: &KpiArgs) -> Result<ExitCode> {
@@ -28,12 +29,13 @@ pub(crate) async fn run(store: &Path, args: &KpiArgs) -> Result<ExitCode> {
     })
     .await?;
     let name = stream.as_str().trim_start_matches("lifecycle/");
+    let requests = requests(&*store, name).await?;
     if args.json {
         output::json(
-            &json!({ "schema": "mlops.kpi/1", "lifecycle": name, "kpis": as_json(&kpis) }),
+            &json!({ "schema": "mlops.kpi/1", "lifecycle": name, "kpis": as_json(&kpis, &requests) }),
         )?;
     } else {
-        output::text(&format!("{name}\n\n{}", table(&kpis)))?;
+        output::text(&format!("{name}\n\n{}", table(&kpis, &requests)))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -87,6 +87,7 @@ impl Summary {
             self.requests.failed,
             self.rollouts.len(),
             session.name,
+            session.name,
             session.model,
             session.model,
         )

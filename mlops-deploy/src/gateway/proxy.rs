@@ -222,11 +222,7 @@ fn of_status(status: StatusCode) -> Outcome {
     if status.is_server_error() && !asked_wrong { Outcome::Failed } else { Outcome::Good }
 }
 
-fn counted(
-    response: Response<Incoming>,
-    target: &Target,
-    request: InFlight,
-) -> Response<AnyBody> {
+fn counted(response: Response<Incoming>, target: &Target, request: InFlight) -> Response<AnyBody> {
     let outcome = of_status(response.status());
     let (mut parts, body) = response.into_parts();
     head::strip(&mut parts.headers);

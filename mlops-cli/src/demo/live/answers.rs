@@ -162,8 +162,7 @@ impl Answered {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for (revision, tally) in &chunk.requests {
             let held = counts.entry(revision.clone());
-            let held =
-                held.or_insert_with(|| RevisionCounts { served: none(), copies: none() });
+            let held = held.or_insert_with(|| RevisionCounts { served: none(), copies: none() });
             held.served.requests += tally.sent;
             held.served.errors += tally.failed;
             held.served.slow += tally.slow;

@@ -43,7 +43,8 @@ pub(super) struct Reply {
 
 impl Question {
     pub(super) fn of_each_airport(flights: &Flights, hour: i64) -> Vec<Self> {
-        let mut airports: Vec<&str> = (0..flights.len()).map(|row| flights.origin.name(row)).collect();
+        let mut airports: Vec<&str> =
+            (0..flights.len()).map(|row| flights.origin.name(row)).collect();
         airports.sort_unstable();
         airports.dedup();
         let of = |airport: &&str| {
@@ -118,7 +119,11 @@ impl Client {
                     return Err(error.context(format!("no answer for {}", question.key)));
                 }
                 Err(error) => {
-                    tracing::warn!(key = question.key, error = format!("{error:#}"), "a request failed");
+                    tracing::warn!(
+                        key = question.key,
+                        error = format!("{error:#}"),
+                        "a request failed"
+                    );
                     failed += 1;
                 }
             }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use futures::{StreamExt as _, TryStreamExt as _};
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 use mlops_core::id::{EndpointName, VersionNumber};
 use mlops_core::rollout::{Controller, Parts};
 use mlops_core::time::ManualClock;
@@ -99,8 +99,11 @@ impl<'a> Endpoint<'a> {
             return Ok(());
         }
         let questions = questions(&self.session.flights, from, to);
-        let asked = futures::stream::iter(&questions).map(|question| self.client.ask(question));
-        let replies: Vec<_> = asked.buffered(AT_ONCE).try_collect().await?;
+        let asked = questions.iter().map(|question| self.client.ask(question).boxed());
+        let replies: Vec<_> = futures::stream::iter(asked.collect::<Vec<_>>())
+            .buffered(AT_ONCE)
+            .try_collect()
+            .await?;
         let chunk = Chunk::new(&self.session.flights, (from, to), &questions, replies)?;
         self.answered.add(&chunk);
         self.answers.lock().await.record(chunk).await?;

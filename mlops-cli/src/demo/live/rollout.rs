@@ -151,7 +151,8 @@ pub(crate) async fn rollouts(session: &Session) -> Result<Vec<Value>> {
     for entry in &entries {
         match &entry.event {
             Event::Started { spec } => {
-                let number = |name: &RevisionName| name.as_str().trim_start_matches('v').parse::<u64>().ok();
+                let number =
+                    |name: &RevisionName| name.as_str().trim_start_matches('v').parse::<u64>().ok();
                 reason = entry.answers.as_ref().map(|answered| answered.why.clone());
                 open = spec.stable.as_ref().map(|stable| {
                     json!({

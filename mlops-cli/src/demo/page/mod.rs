@@ -6,9 +6,10 @@ use std::time::Instant;
 
 use anyhow::Result;
 use mlops_core::Error;
-use mlops_core::lifecycle::{Event, Kpis};
+use mlops_core::lifecycle::Event;
 use plotly::Plot;
 
+use super::live;
 use super::session::{Phase, Session};
 use super::timeline;
 use crate::cmd::kpi;
@@ -31,18 +32,20 @@ pub(crate) async fn write(session: &mut Session, events: &[Event]) -> Result<()>
     }
     let began = Instant::now();
     let kpis = session.kpis().await?;
+    let requests = live::requests(&*session.store.meta(), &session.name).await?;
+    let worth = kpi::table(&kpis, &requests);
     let path = session.store.root().join(format!("{}.html", session.name));
     let partial = path.with_added_extension("partial");
-    let written = std::fs::write(&partial, html(session, events, &kpis))
+    let written = std::fs::write(&partial, html(session, events, &worth))
         .and_then(|()| std::fs::rename(&partial, &path));
     written.map_err(|source| Error::io("write the page", &path, source))?;
     session.done(Phase::Report, began, format!("{}", path.display())).await
 }
 
-fn html(session: &Session, events: &[Event], kpis: &Kpis) -> String {
+fn html(session: &Session, events: &[Event], worth: &str) -> String {
     let story: Vec<String> = events.iter().filter_map(timeline::line).collect();
     let sections = [
-        section("What it is worth", &format!("<pre>{}</pre>", escape(&kpi::table(kpis)))),
+        section("What it is worth", &format!("<pre>{}</pre>", escape(worth))),
         section(
             "Quality of the served model beside the first one, frozen",
             &format!(

@@ -8,8 +8,8 @@ use mlops_drift::report::{Change, ColumnReport, Report};
 use mlops_drift::{DriftMonitor, Handle, MonitorOptions, Verdict};
 use serde_json::{Map, Value, json};
 
-use super::quality::{Measured, measure, signal};
 use super::Span;
+use super::quality::{Measured, measure, signal};
 use super::served::{Served, inputs, labels, predictions};
 use crate::demo::calendar::moment;
 use crate::demo::model::flights::Flights;
