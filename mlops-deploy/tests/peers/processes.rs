@@ -161,36 +161,41 @@ async fn switches_under_load(app: App, connections: Connections) {
     assert!(std::net::TcpStream::connect(second.addresses[0].as_str()).is_err());
 }
 
-fn uvicorn(listen: Listen) -> App {
-    let python = program("fastapi", "python").to_str().unwrap().to_owned();
-    let socket = match listen {
-        Listen::Port => ["--port", "{port}"],
-        Listen::Inherited => ["--fd", "3"],
-    };
-    let argv = [&python, "-m", "uvicorn", "fastapi_app:app", "--no-access-log"];
-    let argv = argv.into_iter().chain(socket).map(str::to_owned).collect();
-    App { argv, listen, ready: "/ready" }
+/// Python of this peer, with these arguments.
+fn python(peer: &str, arguments: &[&str], listen: Listen, ready: &'static str) -> App {
+    let python = program(peer, "python").to_str().unwrap().to_owned();
+    let arguments = arguments.iter().map(|&argument| argument.to_owned());
+    App { argv: std::iter::once(python).chain(arguments).collect(), listen, ready }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs fastapi: scripts/peers fastapi"]
 async fn fastapi_on_a_port_switches_under_load() {
-    switches_under_load(uvicorn(Listen::Port), Connections::KeptAlive).await;
+    let arguments = ["-m", "uvicorn", "fastapi_app:app", "--no-access-log", "--port", "{port}"];
+    let app = python("fastapi", &arguments, Listen::Port, "/ready");
+    switches_under_load(app, Connections::KeptAlive).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs fastapi: scripts/peers fastapi"]
-async fn fastapi_on_an_inherited_socket_switches_under_load() {
-    switches_under_load(uvicorn(Listen::Inherited), Connections::NewEachTime).await;
+async fn fastapi_on_an_inherited_socket_by_its_descriptor_switches_under_load() {
+    let arguments = ["-m", "uvicorn", "fastapi_app:app", "--no-access-log", "--fd", "3"];
+    let app = python("fastapi", &arguments, Listen::Inherited, "/ready");
+    switches_under_load(app, Connections::NewEachTime).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs fastapi: scripts/peers fastapi"]
+async fn fastapi_on_an_inherited_socket_of_tcp_switches_under_load() {
+    let app = python("fastapi", &["inherited.py"], Listen::Inherited, "/ready");
+    switches_under_load(app, Connections::NewEachTime).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs bentoml: scripts/peers bentoml"]
 async fn bentoml_on_a_port_switches_under_load() {
-    let python = program("bentoml", "python").to_str().unwrap().to_owned();
-    let argv = [&python, "-m", "bentoml", "serve", "bentoml_app:Iris"];
-    let socket = ["--host", "127.0.0.1", "--port", "{port}"];
-    let argv = argv.into_iter().chain(socket).map(str::to_owned).collect();
-    let app = App { argv, listen: Listen::Port, ready: "/readyz" };
+    let bentoml = ["-m", "bentoml", "serve", "bentoml_app:Iris"];
+    let arguments = [&bentoml[..], &["--host", "127.0.0.1", "--port", "{port}"]].concat();
+    let app = python("bentoml", &arguments, Listen::Port, "/readyz");
     switches_under_load(app, Connections::KeptAlive).await;
 }

@@ -24,7 +24,7 @@ pub(crate) fn here() -> PathBuf {
 
 /// Runs a command to its end; panics with all that it has said when it fails or takes absurdly long.
 pub(crate) async fn run(command: &mut Command) -> String {
-    let command = command.stdin(Stdio::null()).kill_on_drop(true);
+    let command = command.kill_on_drop(true);
     let ended = tokio::time::timeout(PATIENCE, command.output()).await;
     let output = ended.unwrap_or_else(|_| panic!("no end of {command:?}")).unwrap();
     let (out, err) =
@@ -37,8 +37,8 @@ pub(crate) async fn run(command: &mut Command) -> String {
 /// Runs one of our scripts with the Python of the peer `serving`.
 pub(crate) async fn script(name: &str, address: &str) {
     let mut python = Command::new(program("serving", "python"));
-    let ran = python.arg(here().join(name)).arg(address).env("PYTHONDONTWRITEBYTECODE", "1");
-    let said = run(ran).await;
+    let python = python.arg(here().join(name)).arg(address).stdin(Stdio::null());
+    let said = run(python.env("PYTHONDONTWRITEBYTECODE", "1")).await;
     // A script that checks nothing passes nothing.
     assert!(said.contains("checks passed") && !said.contains("\n0 checks"), "{said}");
 }
