@@ -46,3 +46,9 @@ async fn mlflow_scoring_client_and_every_form_of_a_body() {
 async fn metrics_are_read_by_the_strict_openmetrics_parser() {
     passes("openmetrics.py", serve_iris()).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs serving: scripts/peers serving"]
+async fn the_document_says_what_works() {
+    passes("documented.py", serve_iris()).await;
+}

@@ -56,14 +56,14 @@ async def check_binary_tensors_in_and_out():
 
 
 async def check_byte_strings():
-    # The client takes answers for UTF-8, in binary tensors, too.
+    # The client makes text of every answer, binary tensors included: bytes that are not UTF-8 it can send but not read.
     words = np.array([b"iris", b"", b"reverse"], dtype=np.object_)
     tensor = InferInput("word", [3], "BYTES")
     tensor.set_data_from_numpy(words, binary_data=True)
     outputs = [RequestedOutput(name, {"binary_data": True}) for name in ["reversed", "length"]]
     for wanted_form in [outputs, None]:
         reversed_, length = (await ask("reverse", [tensor], wanted_form)).outputs
-        assert reversed_.as_numpy().tolist() == [b"siri", b"", b"esrever"]
+        assert reversed_.as_numpy().tolist() == ["siri", "", "esrever"]
         assert length.as_numpy().tolist() == [4, 0, 7]
     answer = await ask("reverse", [InferInput("word", [2], "BYTES", data=["abc", ""])])
     assert answer.outputs[0].data == ["cba", ""]
