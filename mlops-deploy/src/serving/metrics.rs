@@ -117,6 +117,7 @@ impl MetricConstructor<Histogram> for Durations {
 /// | `mlops_prediction_latency_seconds` | histogram | model, version; of every outcome |
 /// | `mlops_drift_score`, `mlops_drift_threshold` | gauge | model, version, feature, method |
 /// | `mlops_drift_detected` | gauge, 0 or 1 | model, version, feature; absent without a verdict |
+/// | `mlops_drift_report_timestamp_seconds` | gauge | model, version; absent when the observer does not say |
 /// | `mlops_model_info` | gauge, 1 | model, version, run_key |
 ///
 /// Names beyond the bounds of [`MetricsOptions`] are counted as [`OTHER`]; so are requests for models that nobody
@@ -191,11 +192,16 @@ impl ServingMetrics {
         let score = Family::<ByMethod, FloatGauge>::default();
         let threshold = Family::<ByMethod, FloatGauge>::default();
         let detected = Family::<ByFeature, Gauge>::default();
+        let reported = Family::<ByVersion, FloatGauge>::default();
         for loaded in models.iter().take(self.options.versions) {
             let (model, version) = (loaded.name().as_str(), loaded.version_text());
             if let Some(run_key) = loaded.run_key() {
                 let (model, version) = (model.to_owned(), version.to_owned());
                 info.get_or_create(&ByRun { model, version, run_key: run_key.to_owned() }).set(1);
+            }
+            if let Some(at) = loaded.reported_at() {
+                let by = ByVersion { model: model.to_owned(), version: version.to_owned() };
+                reported.get_or_create(&by).set(at.as_millis() as f64 / 1e3);
             }
             for (feature, score_of) in self.bounded(loaded.scores()) {
                 let by_feature = ByFeature {
@@ -224,6 +230,8 @@ impl ServingMetrics {
         let help = "Drift from which on it matters";
         registry.register("mlops_drift_threshold", help, threshold);
         registry.register("mlops_drift_detected", "Whether a feature has drifted", detected);
+        let (name, help) = ("mlops_drift_report_timestamp_seconds", "When drift was last reported");
+        registry.register(name, help, reported);
         registry
     }
 
@@ -304,6 +312,8 @@ impl<S: Serve> Serve for Metered<S> {
 
 #[cfg(test)]
 mod tests {
+    use mlops_core::time::Timestamp;
+
     use super::super::observe::BatchObserver;
     use super::super::serve::InferRequest;
     use super::super::tensor::{Tensor, TensorData};
@@ -320,6 +330,9 @@ mod tests {
                 Score::new(format!("x{at}"), "psi", 0.5).with_threshold(0.2).with_verdict(at > 0)
             };
             (0..self.0).map(score).collect()
+        }
+        fn reported_at(&self) -> Option<Timestamp> {
+            Some(Timestamp::from_millis(1_700_000_000_250))
         }
     }
 
@@ -368,6 +381,7 @@ mod tests {
             format!("mlops_drift_threshold{{{label},feature=\"x0\",method=\"psi\"}} 0.2"),
             format!("mlops_drift_detected{{{label},feature=\"x0\"}} 0"),
             format!("mlops_drift_detected{{{label},feature=\"_other\"}} 1"),
+            format!("mlops_drift_report_timestamp_seconds{{{label}}} 1700000000.25"),
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");
         }

@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 
 use arrow::array::RecordBatch;
+use mlops_core::time::Timestamp;
 
 /// What an observer says about one feature or prediction.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,11 +50,17 @@ impl Score {
 ///   goes out, from many threads at once: no I/O, no waiting. Its columns are the inputs in the signature's order, then
 ///   the outputs; a name may be there twice if the signature has it on both sides.
 /// - It can't fail a request: a panic is caught and reported as a warning.
-/// - `scores` is called whenever metrics are read.
+/// - `scores` and `reported_at` are called whenever metrics are read.
 pub trait BatchObserver: Send + Sync + Debug {
     /// Takes note of a batch.
     fn observe(&self, batch: &RecordBatch);
 
     /// What has been seen so far.
     fn scores(&self) -> Vec<Score>;
+
+    /// When a verdict was last worked out, so that a check that has fallen silent is noticed. The default, `None`, is
+    /// for observers that do not know.
+    fn reported_at(&self) -> Option<Timestamp> {
+        None
+    }
 }

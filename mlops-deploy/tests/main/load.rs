@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
-use http::Request;
-use http_body_util::{BodyExt as _, Empty};
+use http::{Method, Request};
+use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
@@ -16,6 +16,22 @@ use tokio::task::JoinSet;
 pub(crate) enum Connections {
     KeptAlive,
     NewEachTime,
+}
+
+/// What each client asks, over and over.
+#[derive(Debug, Clone)]
+pub(crate) struct Question {
+    pub(crate) method: Method,
+    pub(crate) path: &'static str,
+    /// Of JSON.
+    pub(crate) body: &'static str,
+}
+
+impl From<&'static str> for Question {
+    /// A GET of this path.
+    fn from(path: &'static str) -> Self {
+        Self { method: Method::GET, path, body: "" }
+    }
 }
 
 /// What became of the requests, in the order in which each client sent its own.
@@ -36,13 +52,14 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 impl Load {
     pub(crate) fn start(
         address: &str,
-        path: &'static str,
+        question: impl Into<Question>,
         mode: Connections,
         clients: usize,
     ) -> Self {
+        let question = question.into();
         let (stop, mut set) = (Arc::new(AtomicBool::new(false)), JoinSet::new());
         for _ in 0..clients {
-            set.spawn(client(address.to_owned(), path, mode, Arc::clone(&stop)));
+            set.spawn(client(address.to_owned(), question.clone(), mode, Arc::clone(&stop)));
         }
         Self { stop, clients: set }
     }
@@ -60,12 +77,12 @@ impl Load {
 
 async fn client(
     address: String,
-    path: &'static str,
+    question: Question,
     mode: Connections,
     stop: Arc<AtomicBool>,
 ) -> Report {
     let mut report = Report::default();
-    let mut kept: Option<SendRequest<Empty<Bytes>>> = None;
+    let mut kept: Option<SendRequest<Full<Bytes>>> = None;
     while !stop.load(Ordering::Acquire) {
         // A connection that the server has closed while it lay idle is no failed request.
         let is_open = match &mut kept {
@@ -78,7 +95,10 @@ async fn client(
         };
         let answer = async {
             let mut connection = connection?;
-            let request = Request::get(path).header("host", &address).body(Empty::new())?;
+            let Question { method, path, body } = question.clone();
+            let request = Request::builder().method(method).uri(path).header("host", &address);
+            let request = request.header("content-type", "application/json");
+            let request = request.body(Full::from(body))?;
             let response = connection.send_request(request).await?;
             let status = response.status();
             let body = response.into_body().collect().await?.to_bytes();
@@ -97,7 +117,7 @@ async fn client(
     report
 }
 
-async fn connect(address: &str) -> Result<SendRequest<Empty<Bytes>>, BoxError> {
+async fn connect(address: &str) -> Result<SendRequest<Full<Bytes>>, BoxError> {
     let stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
     let (sender, connection) = handshake(TokioIo::new(stream)).await?;

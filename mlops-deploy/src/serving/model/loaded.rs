@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
 use mlops_core::id::{ModelName, VersionNumber};
+use mlops_core::time::Timestamp;
 
 use crate::serving::error::{Result, ServeError};
 use crate::serving::observe::{BatchObserver, Score};
@@ -109,6 +110,17 @@ impl LoadedModel {
         scores.unwrap_or_else(|_panic| {
             self.warn_of_observer();
             Vec::new()
+        })
+    }
+
+    /// When the observer last came to a verdict; `None` when it does not say.
+    #[must_use]
+    pub fn reported_at(&self) -> Option<Timestamp> {
+        let observer = self.observer.as_ref()?;
+        let at = catch_unwind(AssertUnwindSafe(|| observer.reported_at()));
+        at.unwrap_or_else(|_panic| {
+            self.warn_of_observer();
+            None
         })
     }
 
