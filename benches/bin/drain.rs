@@ -128,6 +128,9 @@ async fn drains(times: u32, seed: u64) -> Result<(), BoxError> {
     for failure in failures.iter().take(20) {
         println!("{failure}");
     }
-    println!("{times} drains, {whole} requests begun and answered whole, {} failures", failures.len());
+    println!(
+        "{times} drains, {whole} requests begun and answered whole, {} failures",
+        failures.len()
+    );
     if failures.is_empty() { Ok(()) } else { Err("a drain has lost requests".into()) }
 }

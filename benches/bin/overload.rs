@@ -52,9 +52,10 @@ fn main() -> ExitCode {
         ["serve", running, waiting] => pool(running, waiting).and_then(serve_until_told),
         _ => {
             let argument = |at: usize, default| arguments.get(at).copied().unwrap_or(default);
-            argument(0, "3").parse().map_err(BoxError::from).and_then(|seconds| {
-                overload(seconds, argument(1, "1"), argument(2, "0"))
-            })
+            argument(0, "3")
+                .parse()
+                .map_err(BoxError::from)
+                .and_then(|seconds| overload(seconds, argument(1, "1"), argument(2, "0")))
         }
     };
     match done {
@@ -205,7 +206,9 @@ async fn overload(seconds: f64, running: &str, waiting: &str) -> Result<(), BoxE
         predicted += report.accepted.len() as u64;
         violations.extend(report.failures.first().cloned());
     }
-    println!("a model of {COST:?} CPU, {running} running, {waiting} waiting; {seconds} s each; capacity {capacity:.0} a second");
+    println!(
+        "a model of {COST:?} CPU, {running} running, {waiting} waiting; {seconds} s each; capacity {capacity:.0} a second"
+    );
     println!("| load | sent | accepted | shed | failed | p50 ms | p99 ms | of the unloaded p99 |");
     println!("|---|---|---|---|---|---|---|---|");
     let p50 = quantile(&calm.accepted, 0.5);
@@ -213,7 +216,9 @@ async fn overload(seconds: f64, running: &str, waiting: &str) -> Result<(), BoxE
         let (accepted, shed, failed) = (report.accepted.len(), report.shed, report.failures.len());
         let (p50, p99) = (quantile(&report.accepted, 0.5), quantile(&report.accepted, 0.99));
         let (sent, slower) = (accepted + shed + failed, p99 / unloaded);
-        println!("| {load} | {sent} | {accepted} | {shed} | {failed} | {p50:.1} | {p99:.1} | {slower:.2} |");
+        println!(
+            "| {load} | {sent} | {accepted} | {shed} | {failed} | {p50:.1} | {p99:.1} | {slower:.2} |"
+        );
         slower
     };
     row("one at a time".to_owned(), &calm);
@@ -228,18 +233,26 @@ async fn overload(seconds: f64, running: &str, waiting: &str) -> Result<(), BoxE
         }
     }
     let after = server.resident()?;
-    println!("resident memory: {:.1} MB before, {:.1} MB after", before as f64 / 1e6, after as f64 / 1e6);
+    println!(
+        "resident memory: {:.1} MB before, {:.1} MB after",
+        before as f64 / 1e6,
+        after as f64 / 1e6
+    );
     if after > before + GROWTH {
         violations.push("memory has grown by more than 64 MiB".to_owned());
     }
     let runs: u64 = server.ask("runs")?.parse()?;
-    println!("the model ran {runs} times, clients got {predicted} predictions; p50 unloaded {p50:.1} ms");
+    println!(
+        "the model ran {runs} times, clients got {predicted} predictions; p50 unloaded {p50:.1} ms"
+    );
     if runs != predicted {
         violations.push("accepted is not answered".to_owned());
     }
     for (load, slower) in aims {
         let met = if slower < SLOWER { "met" } else { "NOT MET" };
-        println!("{met}: at {load} x the p99 of the accepted is under {SLOWER} times the unloaded one");
+        println!(
+            "{met}: at {load} x the p99 of the accepted is under {SLOWER} times the unloaded one"
+        );
     }
     match violations.is_empty() {
         true => Ok(()),

@@ -136,7 +136,10 @@ async fn measure(options: &Options) -> Result<bool, BoxError> {
     let mut bare = Server::start(&["serve", "bare"])?;
     let mut plain = Server::start(&["serve", "plain"])?;
     let mut drift = Server::start(&["serve", "drift"])?;
-    println!("{COLUMNS} columns, {CLIENTS} kept connections, {} rounds; CPU us a request, medians", options.rounds);
+    println!(
+        "{COLUMNS} columns, {CLIENTS} kept connections, {} rounds; CPU us a request, medians",
+        options.rounds
+    );
     println!("| rows | form | bare | ours | ratio | ours twice | with drift | drift adds |");
     println!("|---|---|---|---|---|---|---|---|");
     let mut verdicts = Vec::new();
@@ -169,10 +172,16 @@ async fn measure(options: &Options) -> Result<bool, BoxError> {
             added * 100.0
         );
         if case.rows == 1 {
-            let what = format!("at 1 row ({:?}) at most {MOST_AT_ONE_ROW} x the bare handler", case.form);
+            let what =
+                format!("at 1 row ({:?}) at most {MOST_AT_ONE_ROW} x the bare handler", case.form);
             verdicts.push((what, ratio <= MOST_AT_ONE_ROW));
         }
-        let what = format!("at {} rows ({:?}) drift adds at most {:.0} %", case.rows, case.form, MOST_FOR_DRIFT * 100.0);
+        let what = format!(
+            "at {} rows ({:?}) drift adds at most {:.0} %",
+            case.rows,
+            case.form,
+            MOST_FOR_DRIFT * 100.0
+        );
         verdicts.push((what, added <= MOST_FOR_DRIFT));
     }
     if let Some(python) = &options.peer {
@@ -185,7 +194,11 @@ async fn measure(options: &Options) -> Result<bool, BoxError> {
 }
 
 /// Processor time of the server a request, in microseconds.
-async fn cost(server: &mut Server, bodies: &Arc<[Bytes]>, requests: usize) -> Result<f64, BoxError> {
+async fn cost(
+    server: &mut Server,
+    bodies: &Arc<[Bytes]>,
+    requests: usize,
+) -> Result<f64, BoxError> {
     let before = server.cpu()?;
     post_all(&server.address, PATH, bodies, requests, CLIENTS).await?;
     Ok((server.cpu()? - before).as_secs_f64() * 1e6 / requests as f64)
@@ -223,11 +236,22 @@ fn draw(random: &mut SmallRng) -> f64 {
 fn bodies(case: &Case) -> Arc<[Bytes]> {
     let mut random = SmallRng::seed_from_u64(case.rows as u64);
     let mut values = |count: usize| (0..count).map(|_| draw(&mut random)).collect::<Vec<_>>();
-    let input = |name: String, shape: Vec<usize>, data: Vec<f64>| Input { name, datatype: "FP64".to_owned(), shape, data };
+    let input = |name: String, shape: Vec<usize>, data: Vec<f64>| Input {
+        name,
+        datatype: "FP64".to_owned(),
+        shape,
+        data,
+    };
     let mut body = || {
         let inputs = match case.form {
-            Form::Columns => names().map(|name| input(name, vec![case.rows], values(case.rows))).collect(),
-            Form::Matrix => vec![input("rows".to_owned(), vec![case.rows, COLUMNS], values(case.rows * COLUMNS))],
+            Form::Columns => {
+                names().map(|name| input(name, vec![case.rows], values(case.rows))).collect()
+            }
+            Form::Matrix => vec![input(
+                "rows".to_owned(),
+                vec![case.rows, COLUMNS],
+                values(case.rows * COLUMNS),
+            )],
         };
         Bytes::from(serde_json::to_vec(&Request { inputs }).expect("numbers and texts are JSON"))
     };
@@ -314,7 +338,8 @@ fn watch() -> Result<Watch, BoxError> {
         (name, Arc::new(values) as ArrayRef)
     });
     let columns: Vec<(String, ArrayRef)> = columns.collect();
-    let reference = Reference::fit([&RecordBatch::try_from_iter(columns)?], &FitOptions::default())?;
+    let reference =
+        Reference::fit([&RecordBatch::try_from_iter(columns)?], &FitOptions::default())?;
     let monitor = DriftMonitor::new(Arc::new(reference), MonitorOptions::default())?;
     Ok(Watch::new(monitor, 4))
 }
@@ -428,7 +453,10 @@ async fn beside_fastapi(
             median(&our)
         );
         if case.rows == 1 {
-            let what = format!("at 1 row ({:?}) at least {LEAST_OF_FASTAPI} x less than FastAPI", case.form);
+            let what = format!(
+                "at 1 row ({:?}) at least {LEAST_OF_FASTAPI} x less than FastAPI",
+                case.form
+            );
             verdicts.push((what, ratio >= LEAST_OF_FASTAPI));
         }
     }
