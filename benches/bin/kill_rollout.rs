@@ -2,9 +2,10 @@
 //!
 //! `kill_rollout [KILLS] [SEED]`. This process is the data plane: a gateway with its admin interface, clients that
 //! never stop asking, and whoever looks for orphans. The controller is a process of its own over a SQLite journal,
-//! with revisions as processes. It is killed with SIGKILL right before and right after each record in turn (with few
-//! kills: each fourth), and each fifth time at a random moment; then it is started again on the same folder. Good
-//! revisions must take over, those that answer 500 must be rolled back, in turn, until all kills are used up.
+//! with revisions as processes. Good revisions must take over, those that answer 500 must be rolled back, in turn. In
+//! the first rollout of each kind the controller is killed with SIGKILL right before and right after each record
+//! (with fewer than 50 kills: each fourth), in the next of each kind at random moments, and so on until all kills are
+//! used up; each time it is started again on the same folder.
 //!
 //! Ends with 1 when a rollout ends otherwise, the shares in effect do not sum to 100, a process runs that the
 //! journal has no place for, a replica runs twice, or a client gets anything but a whole answer of a stable revision (or
@@ -450,6 +451,15 @@ async fn look(mut client: Client, watch: Arc<Watch>) {
     }
 }
 
+/// Where the controller is killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Plan {
+    /// At its records.
+    Records,
+    /// At random moments.
+    Moments,
+}
+
 /// How the kills went.
 #[derive(Debug, Default)]
 struct Deaths {
@@ -486,7 +496,8 @@ async fn storm(kills: u32, seed: u64) -> Result<(), BoxError> {
         let kind = if number % 2 == 1 { "good" } else { "bad" };
         let name = format!("{kind}-{number}");
         world.order(Some(&stable), &name, kind).await?;
-        roll(&world, &mut deaths, kills, stride, &mut random).await?;
+        let plan = if number % 4 == 1 || number % 4 == 2 { Plan::Records } else { Plan::Moments };
+        roll(&world, &mut deaths, plan, (kills, stride), &mut random).await?;
         let state = replay(&world.entries().await?)?;
         deaths.records = state.sequence;
         match state.rollout.map(|rollout| rollout.phase) {
@@ -514,28 +525,25 @@ async fn storm(kills: u32, seed: u64) -> Result<(), BoxError> {
 async fn roll(
     world: &World,
     deaths: &mut Deaths,
-    kills: u32,
-    stride: u64,
+    plan: Plan,
+    (kills, stride): (u32, u64),
     random: &mut SmallRng,
 ) -> Result<(), BoxError> {
     let begun = Instant::now();
     while begun.elapsed() < PATIENCE {
         let before = world.entries().await?.len() as u64;
         let number = deaths.count();
-        let (side, word) = match number % 2 {
-            0 => (Side::Before, "before"),
-            _ => (Side::After, "after"),
-        };
-        let at_random = number % 5 == 4;
+        let at_random = plan == Plan::Moments && number < kills;
         let mut until = None;
-        let death = if number >= kills {
-            "never".to_owned()
-        } else if at_random {
-            until = Some(Instant::now() + Duration::from_millis(random.random_range(1..400)));
-            "never".to_owned()
-        } else {
-            // Before a record nothing was recorded: the next life gets as far, and dies behind it.
-            format!("{word}-{}", before + stride)
+        // Before a record nothing was recorded: the next life gets as far, and dies behind it.
+        let (side, death) = match number {
+            _ if at_random => {
+                until = Some(Instant::now() + Duration::from_millis(random.random_range(1..400)));
+                (Side::Before, "never".to_owned())
+            }
+            _ if number >= kills => (Side::Before, "never".to_owned()),
+            _ if number.is_multiple_of(2) => (Side::Before, format!("before-{}", before + stride)),
+            _ => (Side::After, format!("after-{}", before + stride)),
         };
         let end = Life::begin(world, &death)?.end(until).await?;
         deaths.violations.extend(world.check_processes().await?);
