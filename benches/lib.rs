@@ -1,82 +1,44 @@
-//! What the measurements share: stores in temporary folders, with runs in them.
+//! What the measurements share.
 //!
-//! `cargo bench -p mlops-benches --bench tracking` prints each figure beside its floor from the same
-//! run; compare those, as ratios, never figures of two runs.
+//! | program | shows | how to run it |
+//! |---|---|---|
+//! | bench `tracking` | a `log` call, durable points and search, each beside its floor | `cargo bench -p mlops-benches --bench tracking` |
+//! | `serving_cost` | CPU a request of the model server beside a bare handler, drift on and off; beside FastAPI | `serving_cost [--rounds N] [--check] [--peer PYTHON]` |
+//! | `overload` | 1, 2 and 10 times the capacity: accepted is answered, the rest is told to come back, memory is bounded | `overload [SECONDS] [RUNNING] [WAITING]` |
+//! | `drain` | SIGTERM under load cuts nobody | `drain [TIMES] [SEED]` |
+//! | `kill_rollout` | a controller killed at every record of its journal is continued; nobody notices | `kill_rollout [KILLS] [SEED]` |
+//! | `kill_demo` | the demo killed at random moments ends as an undisturbed one | `kill_demo BINARY [KILLS] [SEED]` |
+//! | `false_alarms` | the rate of drift alarms on exchangeable days | `false_alarms` |
+//!
+//! The programs are built by `cargo build --release -p mlops-benches --bins`. Figures are comparable within
+//! one run only, as ratios: compare those, never figures of two runs.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`child`] | a copy of the program that serves, in a process whose time and memory can be read |
+//! | [`client`] | a strict client: each request is sent once |
+//! | [`drift`] | a drift monitor as an observer of a model server |
+//! | [`store`] | stores in temporary folders, with runs in them |
 
-use std::sync::Arc;
+pub mod child;
+pub mod client;
+pub mod drift;
+pub mod store;
 
-use mlops_core::Result;
-use mlops_core::id::{
-    ExperimentName, IdempotencyKey, Ids as _, MetricKey, ParamKey, RandomIds, RunId,
-};
-use mlops_core::time::Timestamp;
-use mlops_core::tracking::{LogBatch, MetricPoint, NewExperiment, NewRun, TrackingStore as _};
-use mlops_store::sqlite::{SqliteOptions, SqliteStore};
-use tempfile::TempDir;
+/// What a program fails with.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// A store in a folder that lives as long as it.
-pub struct Bench {
-    /// The folder.
-    pub folder: TempDir,
-    /// The store.
-    pub store: Arc<SqliteStore>,
-}
-
-impl Bench {
-    /// An empty store.
-    ///
-    /// # Errors
-    /// Those of the disk.
-    pub fn new() -> Result<Self> {
-        let folder = tempfile::tempdir().map_err(|source| {
-            mlops_core::Error::io("create a folder", std::path::Path::new("/tmp"), source)
-        })?;
-        let store =
-            Arc::new(SqliteStore::open(folder.path().join("m.db"), SqliteOptions::default())?);
-        Ok(Self { folder, store })
-    }
-
-    /// `count` runs in one experiment, each with two params and a metric.
-    ///
-    /// # Errors
-    /// Those of the store.
-    pub async fn with_runs(count: usize) -> Result<(Self, Vec<RunId>)> {
-        let bench = Self::new()?;
-        let (store, ids) = (&bench.store, RandomIds);
-        let name = ExperimentName::new("bench")?;
-        let experiment =
-            store.create_experiment(NewExperiment::new(ids.experiment_id(), name)).await?;
-        let mut runs = Vec::with_capacity(count);
-        let (auc, rate, depth) =
-            (MetricKey::new("auc")?, ParamKey::new("rate")?, ParamKey::new("depth")?);
-        for chunk in (0..count).collect::<Vec<_>>().chunks(256) {
-            let made = chunk.iter().map(|i| {
-                let start = Timestamp::from_millis(*i as i64);
-                store.create_run(NewRun::new(ids.run_id(), experiment.id.clone(), start))
-            });
-            let made = futures::future::try_join_all(made).await?;
-            let logged = made.iter().zip(chunk).map(|(run, i)| {
-                let value = (*i as f64 * 0.754_877_666).fract();
-                let point = MetricPoint { step: 0, at: Timestamp::default(), value };
-                let batch = LogBatch::new(ids.idempotency_key()).metric(auc.clone(), point);
-                store.log_batch(
-                    &run.id,
-                    batch.param(rate.clone(), i % 7).param(depth.clone(), i % 5),
-                )
-            });
-            futures::future::try_join_all(logged).await?;
-            runs.extend(made.into_iter().map(|run| run.id));
-        }
-        Ok((bench, runs))
-    }
-}
-
-/// A batch of `points` points of one metric.
+/// The value in the middle; the upper one of two. NaN without values.
 #[must_use]
-pub fn batch(key: &MetricKey, points: usize) -> LogBatch {
-    let id: IdempotencyKey = RandomIds.idempotency_key();
-    let mut batch = LogBatch::new(id);
-    let point = |step| MetricPoint { step: step as i64, at: Timestamp::default(), value: 0.5 };
-    batch.metrics = (0..points).map(|step| (key.clone(), point(step))).collect();
-    batch
+pub fn median(values: &[f64]) -> f64 {
+    quantile(values, 0.5)
+}
+
+/// The value that the share `q` of all values does not pass (nearest rank). NaN without values.
+#[must_use]
+pub fn quantile(values: &[f64], q: f64) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_unstable_by(f64::total_cmp);
+    let rank = (q * sorted.len() as f64).ceil() as usize;
+    sorted.get(rank.max(1) - 1).copied().unwrap_or(f64::NAN)
 }

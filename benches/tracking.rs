@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use futures::TryStreamExt as _;
-use mlops_benches::{Bench, batch};
+use mlops_benches::store::{Bench, batch};
 use mlops_core::id::{MetricKey, ParamKey, RandomIds, RunId};
 use mlops_core::time::{Clock as _, SystemClock};
 use mlops_core::tracking::{

@@ -33,7 +33,8 @@ use crate::id::{EndpointName, RevisionName};
 /// - **`delete` returns when nothing of the revision runs any more**; requests in flight get the
 ///   spec's drain time first. Deleting what is not there succeeds.
 /// - **No orphans, no doubles**: a deployer that is opened after another one died takes over what that
-///   one left running, or ends it, before it starts anything.
+///   one left running, or ends it, before it starts anything; of what it took over it says nothing
+///   that it has not found out: what answers is ready from the first status on.
 /// - **Cancel safety**: dropping a call leaves either state; the next `apply` or `delete` completes it.
 #[async_trait]
 pub trait Deployer: Send + Sync + fmt::Debug {

@@ -144,6 +144,11 @@ impl ProcessDeployer {
     /// Opens the deployer of a folder, made when it is not there; adopts or ends what an earlier one
     /// has left running. Runs its tasks on the current tokio runtime.
     ///
+    /// What it has adopted was asked before this returns: a replica that answers is ready at once, and one is
+    /// called unready only after as many failed probes as it takes for any other, which is how long this may
+    /// last. Whoever goes on where an earlier controller died would otherwise take a healthy revision for one
+    /// that is down.
+    ///
     /// # Errors
     /// `Conflict` while another deployer has the folder open, `Corrupt` for a damaged record,
     /// `Unsupported` on a system without `/proc`, and those of the disk.
@@ -235,6 +240,8 @@ impl ProcessDeployer {
             let revision = inner.start(spec, records)?;
             inner.lock().insert(name, revision);
         }
+        let all: Vec<Arc<Revision>> = inner.lock().values().cloned().collect();
+        futures::future::join_all(all.iter().map(|revision| revision.known())).await;
         Ok(())
     }
 }
@@ -269,8 +276,11 @@ impl Inner {
         let (spec, (stop, stopped)) = (Arc::new(spec), watch::channel(false));
         let (mut replicas, mut tasks) = (Vec::new(), Vec::new());
         for (index, adopted) in (0..spec.replicas.get()).zip(adopted) {
-            let seen =
-                Seen { condition: Condition::Starting, message: None, port: None, restarts: 0 };
+            let condition = match adopted {
+                Some(_) => Condition::Adopted,
+                None => Condition::Starting,
+            };
+            let seen = Seen { condition, message: None, port: None, restarts: 0 };
             let (seen, receiver) = watch::channel(seen);
             let replica = Replica {
                 index,
@@ -343,6 +353,14 @@ impl Revision {
 
     fn take_tasks(&self) -> Vec<JoinHandle<()>> {
         std::mem::take(&mut self.tasks.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Waits until it is known of each adopted replica how it is.
+    async fn known(&self) {
+        for seen in &self.replicas {
+            // The sender goes with its task, and a task that is gone has nothing left to find out.
+            seen.clone().wait_for(|seen| seen.condition != Condition::Adopted).await.ok();
+        }
     }
 
     async fn ended(&self) {

@@ -21,6 +21,8 @@ const LOOK: Duration = Duration::from_millis(100);
 /// What a replica is doing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Condition {
+    /// An earlier deployer started it, and it has not been asked often enough to say how it is.
+    Adopted,
     /// It has been started, or will be again after a rest; it does not answer yet.
     Starting,
     /// It answers.
@@ -173,7 +175,11 @@ impl Replica {
         let port = running.record.port;
         let mut ready_since: Option<Instant> = None;
         let mut failures = 0;
-        self.show(Condition::Starting, None, Some(&running.record));
+        let mut first = match running.child {
+            Some(_) => Condition::Starting,
+            None => Condition::Adopted,
+        };
+        self.show(first.clone(), None, Some(&running.record));
         let mut beat =
             tokio::time::interval(self.spec.probe.interval.max(Duration::from_millis(10)));
         beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -201,7 +207,11 @@ impl Replica {
                     return Outcome::TooLate(format!("not ready in time: {why}"));
                 }
                 Err(why) if ready_since.is_none() => {
-                    self.show(Condition::Starting, Some(why), Some(&running.record));
+                    failures += 1;
+                    if failures >= self.spec.probe.failures.get() {
+                        first = Condition::Starting;
+                    }
+                    self.show(first.clone(), Some(why), Some(&running.record));
                 }
                 Err(why) => {
                     failures += 1;

@@ -8,6 +8,7 @@ mod gateway;
 #[cfg(feature = "grpc")]
 mod generated;
 mod load;
+mod overload;
 mod process;
 mod server;
 mod switch;

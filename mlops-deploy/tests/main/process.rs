@@ -213,6 +213,35 @@ async fn what_was_stopped_is_started_again_by_the_next() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_successor_has_adopted_is_ready_as_soon_as_it_is_open() {
+    let folder = tempfile::tempdir().unwrap();
+    left_behind(&folder).await;
+    let deployer = open(folder.path()).await;
+    let first = deployer.get(&name("v1")).await.unwrap();
+    assert!(first.is_ready(), "{first:?}");
+    deployer.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_successor_has_adopted_and_does_not_answer_is_not_ready() {
+    let folder = tempfile::tempdir().unwrap();
+    let before = open(folder.path()).await;
+    let impatient = spec("v1", process("one"));
+    let probe = Probe { timeout: Duration::from_millis(100), ..impatient.probe.clone() };
+    before.apply(impatient.with_probe(probe)).await.unwrap();
+    let (_, pid) = who(&until(&before, "v1", Phase::Ready).await);
+    before.detach().await;
+    let stopped = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+    rustix::process::kill_process(stopped, rustix::process::Signal::STOP).unwrap();
+    let deployer = open(folder.path()).await;
+    let first = deployer.get(&name("v1")).await.unwrap();
+    assert!(!first.is_ready() && first.message.is_some(), "{first:?}");
+    rustix::process::kill_process(stopped, rustix::process::Signal::CONT).unwrap();
+    until(&deployer, "v1", Phase::Ready).await;
+    deployer.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_process_that_was_started_but_not_written_down_is_adopted() {
     let folder = tempfile::tempdir().unwrap();
     let (_, pid) = left_behind(&folder).await;

@@ -170,12 +170,12 @@ impl LoadedModel {
             let fields = batch.schema_ref().fields().iter().chain(answer.schema_ref().fields());
             Arc::new(Schema::new(fields.cloned().collect::<Vec<_>>()))
         };
-        let columns: Vec<_> = batch.columns().iter().chain(answer.columns()).cloned().collect();
-        let schema = Arc::clone(self.observed.get_or_init(join));
-        // A model whose answers change their types gets a schema a batch.
-        RecordBatch::try_new(schema, columns.clone())
-            .or_else(|_| RecordBatch::try_new(join(), columns))
-            .ok()
+        let observed = self.observed.get_or_init(join);
+        // Inputs are always those of the signature. A model whose answers change their types gets a schema a batch.
+        let same = observed.fields()[batch.num_columns()..] == answer.schema_ref().fields()[..];
+        let schema = if same { Arc::clone(observed) } else { join() };
+        let columns = batch.columns().iter().chain(answer.columns()).cloned().collect();
+        RecordBatch::try_new(schema, columns).ok()
     }
 
     fn warn_of_observer(&self) {
