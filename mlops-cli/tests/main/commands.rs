@@ -19,7 +19,19 @@ fn text(args: &[&str]) -> String {
 
 #[test]
 fn every_command_has_help_with_examples() {
-    for command in ["demo", "experiments", "runs", "models", "data", "pipeline", "kpi", "drift"] {
+    for command in [
+        "demo",
+        "experiments",
+        "runs",
+        "models",
+        "data",
+        "pipeline",
+        "kpi",
+        "drift",
+        "serve",
+        "gateway",
+        "deploy",
+    ] {
         let output = mlops(&[command, "--help"]);
         let help = String::from_utf8(output.stdout.clone()).unwrap();
         assert_eq!(code(&output), 0);

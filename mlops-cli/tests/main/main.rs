@@ -8,6 +8,7 @@ mod commands;
 mod damage;
 mod demo;
 mod pipeline;
+mod serving;
 mod tidy;
 
 use std::path::{Path, PathBuf};

@@ -3,9 +3,11 @@
 use anyhow::Result;
 use mlops_core::Error;
 use mlops_core::id::EndpointName;
-use mlops_core::rollout::{EndpointStatus, OrderNumber, history, orders_after, status};
+use mlops_core::rollout::{
+    EndpointStatus, OrderNumber, Reconciling, history, orders_after, status,
+};
 use mlops_store::LocalStore;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::output;
 
@@ -19,7 +21,7 @@ pub(super) async fn show(store: &LocalStore, endpoint: &EndpointName, json: bool
     if json {
         let object = json!({
             "schema": "mlops.deploy/1", "endpoint": endpoint, "serving": now.serving, "stable": now.stable,
-            "reconciling": now.reconciling, "last": now.last, "orders_waiting": waiting,
+            "reconciling": now.reconciling.as_ref().map(change), "last": now.last, "orders_waiting": waiting,
         });
         return output::json(&object);
     }
@@ -34,6 +36,14 @@ pub(super) async fn show(store: &LocalStore, endpoint: &EndpointName, json: bool
         lines.push(format!("  {}  {kind}{by}", entry.at));
     }
     output::text(&lines.join("\n"))
+}
+
+/// A change that is going on; its time as people and machines write it.
+fn change(change: &Reconciling) -> Value {
+    json!({
+        "rollout": change.rollout, "revision": change.revision, "phase": change.phase,
+        "since": change.since.to_string(), "awaiting": change.awaiting,
+    })
 }
 
 fn text(endpoint: &EndpointName, now: &EndpointStatus) -> Vec<String> {

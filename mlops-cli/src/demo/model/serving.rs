@@ -103,6 +103,7 @@ impl FlightModel {
 
 #[cfg(test)]
 mod tests {
+    use arrow::array::UInt32Array;
     use arrow::compute::cast;
     use arrow::datatypes::DataType;
 
@@ -113,7 +114,8 @@ mod tests {
     /// The flights as a server would bind them.
     fn bound(flights: &Flights) -> RecordBatch {
         let batch = flights.to_batch().unwrap();
-        let columns = signature().unwrap().inputs().iter().map(|spec| {
+        let signature = signature().unwrap();
+        let columns = signature.inputs().iter().map(|spec| {
             let column = batch.column_by_name(spec.name()).unwrap();
             let column = match spec.datatype() {
                 Datatype::Int64 => cast(column, &DataType::Int64).unwrap(),
@@ -140,8 +142,8 @@ mod tests {
             late.values().to_vec()
         };
         assert_eq!(scores(&batch), expected);
-        let backwards: Vec<u32> = (0..300).rev().collect();
-        let reversed = take_record_batch(&batch, &backwards.into()).unwrap();
+        let backwards = UInt32Array::from_iter_values((0..300).rev());
+        let reversed = take_record_batch(&batch, &backwards).unwrap();
         let turned: Vec<f64> = expected.iter().rev().copied().collect();
         assert_eq!(scores(&reversed), turned);
     }

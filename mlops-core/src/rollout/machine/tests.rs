@@ -14,7 +14,7 @@ fn entry(event: Event) -> Entry {
 fn started() -> Event {
     let endpoint = EndpointName::new("flights").unwrap();
     let revision = RevisionName::new("new").unwrap();
-    let process = Process { argv: vec!["x".to_owned()], folder: None, environment: [].into() };
+    let process = Process::new(["x"]).unwrap();
     let new = RevisionSpec::new(RevisionRef { endpoint, revision }, Workload::Process(process));
     let stable = Some(RevisionName::new("old").unwrap());
     let spec = RolloutSpec::new(stable, new, Strategy::BlueGreen).unwrap();
