@@ -55,6 +55,18 @@ def check_requests_at_once():
         same(result)
 
 
+def check_large_requests_and_one_beyond_the_bound():
+    rows = np.tile(iris.ROWS, (20_000, 1))
+    answer = client.infer("iris", matrix(rows))
+    assert answer.as_numpy("class").tolist() == iris.CLASSES.tolist() * 20_000
+    # 19.2 MB, where 16 MiB are taken.
+    beyond = matrix(np.tile(iris.ROWS, (200_000, 1)))
+    over = "16777216"
+    error = checks.fails(lambda: client.infer("iris", beyond), InferenceServerException, over)
+    assert error.status() == "StatusCode.OUT_OF_RANGE", error
+    same(client.infer("iris", matrix(iris.ROWS)))
+
+
 def check_byte_strings():
     words = np.array(["Späti".encode(), b"", b"\xff\x00iris"], dtype=np.object_)
     tensor = triton.InferInput("word", [3], "BYTES").set_data_from_numpy(words)

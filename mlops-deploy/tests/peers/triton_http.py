@@ -78,6 +78,18 @@ def check_requests_at_once():
     both.close()
 
 
+def check_large_requests_and_one_beyond_the_bound():
+    rows = np.tile(iris.ROWS, (20_000, 1))
+    for binary in [False, True]:
+        answer = client.infer("iris", matrix(rows, binary), outputs=outputs(True))
+        assert answer.as_numpy("class").tolist() == iris.CLASSES.tolist() * 20_000
+    # 19.2 MB, where 16 MiB are taken.
+    beyond = matrix(np.tile(iris.ROWS, (200_000, 1)), True)
+    over = "limit=16777216"
+    checks.fails(lambda: client.infer("iris", beyond), InferenceServerException, "[413]", over)
+    same(client.infer("iris", matrix(iris.ROWS, True)))
+
+
 def check_byte_strings_in_json_and_in_binary():
     words = np.array(["Späti", "", "iris"], dtype=np.object_)
     for binary in [False, True]:
