@@ -4,6 +4,8 @@
 //! |---|---|
 //! | `quickstart` | log a run, find it again, register its model |
 //! | `drift_in_service` | an axum service that checks drift inline |
+//! | `serve_with_drift` | a model server with drift checks inline |
+//! | `canary` | rollouts that are judged while traffic flows, good and bad |
 //! | `pipeline` | cached steps, one of them a command |
 //! | `custom_backend` | a backend of your own, under the shared conformance suite |
 //!
