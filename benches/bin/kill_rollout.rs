@@ -4,8 +4,8 @@
 //! never stop asking, and whoever looks for orphans. The controller is a process of its own over a SQLite journal,
 //! with revisions as processes. Good revisions must take over, those that answer 500 must be rolled back, in turn. In
 //! the first rollout of each kind the controller is killed with SIGKILL right before and right after each record
-//! (with fewer than 50 kills: each fourth), in the next of each kind at random moments, and so on until all kills are
-//! used up; each time it is started again on the same folder.
+//! (with fewer than 50 kills: each fourth), in all others at random moments until the kills are used up; each time it
+//! is started again on the same folder.
 //!
 //! Ends with 1 when a rollout ends otherwise, the shares in effect do not sum to 100, a process runs that the
 //! journal has no place for, a replica runs twice, or a client gets anything but a whole answer of a stable revision (or
@@ -496,7 +496,7 @@ async fn storm(kills: u32, seed: u64) -> Result<(), BoxError> {
         let kind = if number % 2 == 1 { "good" } else { "bad" };
         let name = format!("{kind}-{number}");
         world.order(Some(&stable), &name, kind).await?;
-        let plan = if number % 4 == 1 || number % 4 == 2 { Plan::Records } else { Plan::Moments };
+        let plan = if number <= 2 { Plan::Records } else { Plan::Moments };
         roll(&world, &mut deaths, plan, (kills, stride), &mut random).await?;
         let state = replay(&world.entries().await?)?;
         deaths.records = state.sequence;
@@ -538,7 +538,7 @@ async fn roll(
         // Before a record nothing was recorded: the next life gets as far, and dies behind it.
         let (side, death) = match number {
             _ if at_random => {
-                until = Some(Instant::now() + Duration::from_millis(random.random_range(1..400)));
+                until = Some(Instant::now() + Duration::from_millis(random.random_range(1..250)));
                 (Side::Before, "never".to_owned())
             }
             _ if number >= kills => (Side::Before, "never".to_owned()),
