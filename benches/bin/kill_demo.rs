@@ -59,10 +59,13 @@ fn run() -> Outcome<()> {
         }
     }
     let survivor = finish(&binary, stormy.path())?;
-    for field in ["alarms", "evaluations", "reviews"] {
+    for field in ["alarms", "evaluations", "reviews", "rollouts", "requests"] {
         if survivor[field] != undisturbed[field] {
             return Err(format!("{field} differ from those of the undisturbed run").into());
         }
+    }
+    if let Some(orphan) = left_running(stormy.path())? {
+        return Err(format!("a process of the store is left running: {orphan}").into());
     }
     let (expected, found) =
         (runtime.block_on(life(calm.path()))?, runtime.block_on(life(stormy.path()))?);
@@ -84,6 +87,20 @@ fn run() -> Outcome<()> {
         survivor["lifecycle"]
     );
     Ok(())
+}
+
+/// The command line of a process that still works for the store in `folder`.
+fn left_running(folder: &Path) -> Outcome<Option<String>> {
+    let folder = folder.to_str().ok_or("the folder is not UTF-8")?;
+    for entry in std::fs::read_dir("/proc")? {
+        // Processes come and go while they are listed; one that is gone is not left.
+        let line = std::fs::read(entry?.path().join("cmdline")).unwrap_or_default();
+        let line = String::from_utf8_lossy(&line).replace('\0', " ");
+        if line.contains(folder) {
+            return Ok(Some(line));
+        }
+    }
+    Ok(None)
 }
 
 fn demo(binary: &Path, folder: &Path) -> Command {

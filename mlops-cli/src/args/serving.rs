@@ -40,7 +40,7 @@ pub(crate) struct ServeArgs {
     /// How many seconds of requests are compared at once.
     #[arg(long, default_value_t = 3600, value_name = "SECONDS", requires = "reference")]
     pub(crate) drift_window: u64,
-    /// How many predictions run at once; as many again may wait, more are answered 503.
+    /// How many predictions may wait behind those that run; more are answered 503.
     #[arg(long, default_value_t = 64, value_name = "N")]
     pub(crate) max_waiting: usize,
     /// The largest request, in bytes.

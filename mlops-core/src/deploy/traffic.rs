@@ -354,3 +354,50 @@ pub struct ServiceCounts {
     /// When the last of them ended.
     pub last: Option<Timestamp>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> RevisionName {
+        RevisionName::new(text).unwrap()
+    }
+
+    fn shares(shares: &[(&str, u8)]) -> Result<Split> {
+        let shares = shares.iter().map(|(text, share)| Ok((name(text), Percent::new(*share)?)));
+        Split::new(shares.collect::<Result<Vec<_>>>()?)
+    }
+
+    #[test]
+    fn shares_sum_to_100_and_name_no_revision_twice() {
+        assert!(shares(&[("a", 90), ("b", 10)]).is_ok());
+        for (wrong, said) in [
+            (&[][..], "sum=0"),
+            (&[("a", 90), ("b", 9)], "sum=99"),
+            (&[("a", 90), ("b", 11)], "sum=101"),
+            (&[("a", 50), ("a", 50)], "twice"),
+            (&[("a", 101)], "given=101"),
+        ] {
+            let error = shares(wrong).unwrap_err().to_string();
+            assert!(error.contains(said), "{wrong:?}: {error}");
+        }
+        assert!(serde_json::from_str::<Split>(r#"{"a": 60, "b": 60}"#).is_err());
+    }
+
+    #[test]
+    fn a_share_needs_an_address() {
+        let spec = |addresses: &[&str]| {
+            let addresses = addresses.iter().map(|text| Address::new(text).unwrap()).collect();
+            let backends = BTreeMap::from([(name("a"), Backend { addresses })]);
+            let endpoint = EndpointName::new("e").unwrap();
+            TrafficSpec::new(endpoint, Generation(1), Split::all_to(name("a")), backends)
+        };
+        let spec_with_place = spec(&["127.0.0.1:1"]).unwrap();
+        assert!(spec(&[]).unwrap_err().to_string().contains("revision=a"));
+        let mirror = Mirror { revision: name("b"), percent: Percent::ALL };
+        assert!(spec_with_place.with_mirror(mirror).is_err());
+        for wrong in ["127.0.0.1", ":80", "host:0", "host:port"] {
+            assert!(Address::new(wrong).is_err(), "{wrong}");
+        }
+    }
+}
