@@ -10,8 +10,10 @@
 mod group;
 mod launch;
 mod log;
+mod options;
 mod probe;
 mod replica;
+mod revision;
 mod state;
 
 use std::collections::BTreeMap;
@@ -24,56 +26,17 @@ use mlops_core::deploy::{
     Deployer, LogLine, LogQuery, Phase, Process, RevisionRef, RevisionSpec, RevisionStatus,
     Workload,
 };
-use mlops_core::id::{Address, Digest, EndpointName, RevisionName};
-use mlops_core::time::{Clock, SystemClock, Timestamp};
+use mlops_core::id::{Address, EndpointName, RevisionName};
 use mlops_core::{Error, ErrorKind, Result};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+pub use options::ProcessOptions;
+
 use replica::{Condition, Replica, Seen};
+use revision::Revision;
 use state::{Folder, Record, RevisionFolder};
-
-/// How a [`ProcessDeployer`] works.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct ProcessOptions {
-    /// What every process sees of the environment; `PATH` belongs here.
-    pub environment: BTreeMap<String, String>,
-    /// How many bytes of each replica's output are kept, roughly.
-    pub log_bytes: u64,
-    /// Where "now" comes from.
-    pub clock: Arc<dyn Clock>,
-}
-
-impl Default for ProcessOptions {
-    /// No environment but a usual `PATH`, 16 MiB of output.
-    fn default() -> Self {
-        let path = ("PATH".to_owned(), "/usr/local/bin:/usr/bin:/bin".to_owned());
-        let environment = BTreeMap::from([path]);
-        Self { environment, log_bytes: 16 << 20, clock: Arc::new(SystemClock) }
-    }
-}
-
-impl ProcessOptions {
-    /// Sets what every process sees of the environment.
-    #[must_use]
-    pub fn with_environment(self, environment: impl IntoIterator<Item = (String, String)>) -> Self {
-        Self { environment: environment.into_iter().collect(), ..self }
-    }
-
-    /// Sets how many bytes of each replica's output are kept.
-    #[must_use]
-    pub fn with_log_bytes(self, log_bytes: u64) -> Self {
-        Self { log_bytes, ..self }
-    }
-
-    /// Sets where "now" comes from.
-    #[must_use]
-    pub fn with_clock(self, clock: Arc<dyn Clock>) -> Self {
-        Self { clock, ..self }
-    }
-}
 
 /// What the revisions of an endpoint have printed and is still kept, read from a deployer's folder, which
 /// may be open elsewhere: the last `tail` lines of each replica, of one revision or of all.
@@ -126,18 +89,6 @@ impl Drop for Inner {
             revision.take_tasks().iter().for_each(JoinHandle::abort);
         }
     }
-}
-
-/// A revision that is being run.
-#[derive(Debug)]
-struct Revision {
-    spec: Arc<RevisionSpec>,
-    digest: Digest,
-    folder: RevisionFolder,
-    replicas: Vec<watch::Receiver<Seen>>,
-    stop: watch::Sender<bool>,
-    tasks: Mutex<Vec<JoinHandle<()>>>,
-    phase: Mutex<(Phase, Timestamp)>,
 }
 
 impl ProcessDeployer {
@@ -328,49 +279,6 @@ fn process_of(spec: &RevisionSpec) -> Result<&Process> {
     }
 }
 
-impl Revision {
-    /// What the replicas make of it, and since when it has been so.
-    fn phase(&self, seen: &[Seen], now: Timestamp) -> (Phase, Timestamp) {
-        let mut phase = self.phase.lock().unwrap_or_else(PoisonError::into_inner);
-        let all = |condition| seen.iter().all(|seen| seen.condition == condition);
-        let was_ready = matches!(phase.0, Phase::Ready | Phase::Degraded);
-        let next = if *self.stop.borrow() {
-            Phase::Ending
-        } else if seen.iter().any(|seen| seen.condition == Condition::Failed) {
-            Phase::Failed
-        } else if all(Condition::Ready) {
-            Phase::Ready
-        } else if was_ready || seen.iter().any(|seen| seen.condition == Condition::Unready) {
-            Phase::Degraded
-        } else {
-            Phase::Starting
-        };
-        if phase.0 != next {
-            *phase = (next, now);
-        }
-        *phase
-    }
-
-    fn take_tasks(&self) -> Vec<JoinHandle<()>> {
-        std::mem::take(&mut self.tasks.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Waits until it is known of each adopted replica how it is.
-    async fn known(&self) {
-        for seen in &self.replicas {
-            // The sender goes with its task, and a task that is gone has nothing left to find out.
-            seen.clone().wait_for(|seen| seen.condition != Condition::Adopted).await.ok();
-        }
-    }
-
-    async fn ended(&self) {
-        for seen in &self.replicas {
-            // The sender goes with its task, and a task that is gone has nothing left to end.
-            seen.clone().wait_for(|seen| seen.condition == Condition::Ended).await.ok();
-        }
-    }
-}
-
 #[async_trait]
 impl Deployer for ProcessDeployer {
     async fn apply(&self, spec: RevisionSpec) -> Result<RevisionStatus> {
@@ -435,17 +343,5 @@ impl Deployer for ProcessDeployer {
                 Err(error) => stream::iter(vec![Err(error)]),
             })
             .boxed()
-    }
-}
-
-impl Revision {
-    /// The lines of all replicas, one replica after the other.
-    fn log_lines(&self, tail: Option<usize>) -> Result<Vec<LogLine>> {
-        let mut all = Vec::new();
-        for replica in 0..self.spec.replicas.get() {
-            let lines = log::lines(&self.folder.log(replica), tail)?;
-            all.extend(lines.into_iter().map(|text| LogLine { replica, text }));
-        }
-        Ok(all)
     }
 }
