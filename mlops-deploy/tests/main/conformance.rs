@@ -157,6 +157,6 @@ mod gateway {
 
 mod gateway_from_elsewhere {
     use super::*;
-    /// The client's connections live on the runtime of whoever calls.
+    // The client's connections live on the runtime of whoever calls.
     mlops_core::traffic_suite!(remote_plane);
 }
