@@ -19,6 +19,7 @@ mod state;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::stream::{self, BoxStream, StreamExt as _};
@@ -31,6 +32,7 @@ use mlops_core::{Error, ErrorKind, Result};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 pub use options::ProcessOptions;
 
@@ -101,7 +103,7 @@ impl ProcessDeployer {
     /// that is down.
     ///
     /// # Errors
-    /// `Conflict` while another deployer has the folder open, `Corrupt` for a damaged record,
+    /// `Conflict` when another deployer has the folder open and keeps it for a second, `Corrupt` for a damaged record,
     /// `Unsupported` on a system without `/proc`, and those of the disk.
     ///
     /// # Panics
@@ -116,7 +118,7 @@ impl ProcessDeployer {
         let folder = folder.into();
         let folder = std::path::absolute(&folder)
             .map_err(|error| Error::io("find a folder", &folder, error))?;
-        let folder = Arc::new(Folder::open(&folder)?);
+        let folder = Arc::new(locked(&folder).await?);
         let environment = Arc::new(options.environment.clone());
         let (runtime, revisions) = (Handle::current(), Mutex::default());
         let deployer = Self(Arc::new(Inner { folder, options, environment, runtime, revisions }));
@@ -180,7 +182,7 @@ impl ProcessDeployer {
         others.retain(|mark| !kept.contains(mark));
         others.sort_unstable();
         others.dedup();
-        let grace = std::time::Duration::from_secs(5);
+        let grace = Duration::from_secs(5);
         futures::future::join_all(others.iter().map(|mark| group::end(mark, None, grace))).await;
         for revision in inner.folder.revisions()? {
             if !adopted.contains_key(&revision) {
@@ -194,6 +196,23 @@ impl ProcessDeployer {
         let all: Vec<Arc<Revision>> = inner.lock().values().cloned().collect();
         futures::future::join_all(all.iter().map(|revision| revision.known())).await;
         Ok(())
+    }
+}
+
+/// How long the lock of a deployer that has died may still be held: a child that it had forked, and that has
+/// not yet become its own program, holds it as well. (So whoever has the lock finds the child by its mark.)
+const FORKED: Duration = Duration::from_secs(1);
+
+/// Opens the folder, and gives a predecessor's last child the time to become its own program.
+async fn locked(path: &Path) -> Result<Folder> {
+    let until = Instant::now() + FORKED;
+    loop {
+        match Folder::open(path) {
+            Err(error) if error.kind() == ErrorKind::Conflict && Instant::now() < until => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            outcome => return outcome,
+        }
     }
 }
 

@@ -288,6 +288,20 @@ async fn two_deployers_never_share_a_folder() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_lock_that_a_forked_child_still_holds_is_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    open(folder.path()).await.detach().await;
+    // As the copy of a descriptor does in a child that has not become its own program yet.
+    let held = std::fs::File::create(folder.path().join("lock")).unwrap();
+    held.lock().unwrap();
+    let successor =
+        tokio::spawn(ProcessDeployer::open(folder.path().to_owned(), ProcessOptions::default()));
+    tokio::task::yield_now().await;
+    drop(held);
+    successor.await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_record_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let revision = folder.path().join("flights/v1");
