@@ -20,7 +20,7 @@ pub(crate) struct Listen {
 
 #[derive(Debug, Parser)]
 #[command(
-    after_help = "Examples:\n  mlops serve flight-delay-demo-1\n  mlops serve flight-delay-demo-1@champion --follow --port 9000\n  mlops serve a/3 b@champion --json\n  curl localhost:8000/v2/models/flight-delay-demo-1\n\nProtocols: Open Inference Protocol v2 over REST (JSON, binary tensors) and gRPC on one port, MLflow's /invocations,\n/metrics for Prometheus. SIGTERM answers what is under way and ends."
+    after_help = "Examples:\n  mlops serve flight-delay-demo-1\n  mlops serve flight-delay-demo-1@champion --follow --port 9000\n  mlops serve a/3 b@champion --json\n  curl localhost:8000/v2/models/flight-delay-demo-1\n\nProtocols: Open Inference Protocol v2 over REST (JSON, binary tensors) and gRPC on one port, /invocations,\n/metrics. SIGTERM answers what is under way and ends."
 )]
 pub(crate) struct ServeArgs {
     /// What to serve: MODEL (its alias champion, or else its newest version), MODEL@ALIAS or MODEL/VERSION.

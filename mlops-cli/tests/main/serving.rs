@@ -22,13 +22,15 @@ impl Running {
         let program = assert_cmd::cargo::cargo_bin("mlops");
         let mut command = Command::new(program);
         command.args(["--store", demo().store()]).args(args).arg("--json");
-        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut running = Self { child, said: Value::Null };
         let mut text = String::new();
-        let mut out = BufReader::new(child.stdout.take().unwrap());
-        while !text.ends_with("}\n") {
+        let mut out = BufReader::new(running.child.stdout.take().unwrap());
+        while !text.ends_with("\n}\n") {
             assert_ne!(out.read_line(&mut text).unwrap(), 0, "it ended without a word: {text}");
         }
-        Self { child, said: serde_json::from_str(&text).unwrap() }
+        running.said = serde_json::from_str(&text).unwrap();
+        running
     }
 
     /// A request, its status and its JSON.

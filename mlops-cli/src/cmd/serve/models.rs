@@ -71,8 +71,8 @@ pub(crate) async fn resolve(registry: &dyn ModelRegistry, model: &ModelRef) -> R
     match registry.get_version(&model.model, &champion).await {
         Ok(version) => Ok(Resolved { version }),
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            let versions: Vec<ModelVersion> =
-                registry.list_versions(&model.model).try_collect().await?;
+            let listed = registry.list_versions(&model.model).try_collect().await;
+            let versions: Vec<ModelVersion> = listed.with_context(|| hint(&model.model))?;
             let newest = versions.into_iter().max_by_key(|version| version.number);
             let version = newest
                 .ok_or_else(|| Error::not_found("model", &model.model))
