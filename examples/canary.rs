@@ -185,10 +185,7 @@ impl Clients {
                     let (revision, good) = ask(&address.to_string())
                         .await
                         .unwrap_or_else(|error| (format!("nobody: {error}"), false));
-                    let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-                    let counts = seen.entry(revision).or_default();
-                    *(if good { &mut counts.0 } else { &mut counts.1 }) += 1;
-                    drop(seen);
+                    count(&seen, revision, good);
                     tokio::time::sleep(Duration::from_millis(5)).await;
                 }
             });
@@ -201,6 +198,12 @@ impl Clients {
         self.tasks.join_all().await;
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+}
+
+fn count(seen: &Mutex<Seen>, revision: String, good: bool) {
+    let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+    let (answered, failed) = seen.entry(revision).or_default();
+    *(if good { answered } else { failed }) += 1;
 }
 
 /// One request: who answered it, and whether well.
