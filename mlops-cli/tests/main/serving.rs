@@ -110,7 +110,7 @@ fn a_model_is_served_and_wrong_requests_are_named() {
         (flight(hour(6, "INT32", &[2])), "hour"),
         (flight(hour(6, "BYTES", &[1])), "hour"),
         (flight(hour(24, "INT32", &[1])), "hour"),
-        (json!({ "inputs": [] }), "time_hour"),
+        (json!({ "inputs": [] }), "no inputs"),
     ];
     for (body, named) in cases {
         let (status, answer) = server.infer(MODEL, &body);
