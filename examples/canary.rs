@@ -98,7 +98,7 @@ async fn show() -> Result<()> {
         let (by, why) = ("example".to_owned(), format!("fault: {fault}"));
         let order = Order { key: RandomIds.idempotency_key(), by, why, command };
         send(&*journal, &endpoint, &order).await?;
-        let (phase, reason) = ended(&*journal, &endpoint, name).await?;
+        let (phase, reason) = ended(&journal, &endpoint, name).await?;
         println!("{name} (fault: {fault}): {phase} {reason}");
         ensure!(phase == expected, "{name} should have been {expected}");
         stable = status(&*journal, &endpoint).await?.stable;

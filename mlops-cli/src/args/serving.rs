@@ -168,7 +168,7 @@ pub(crate) enum NoDataArg {
 pub(crate) struct ApplyArgs {
     /// The endpoint.
     pub(crate) endpoint: String,
-    /// The model to serve: MODEL[@ALIAS|/VERSION].
+    /// The model to serve: MODEL, MODEL@ALIAS or MODEL/VERSION.
     #[arg(long, value_name = "MODEL", required_unless_present = "command")]
     pub(crate) model: Option<String>,
     /// The revision's name; made from the model's version without it.
