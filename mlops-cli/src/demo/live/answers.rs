@@ -45,13 +45,13 @@ impl Chunk {
         questions: &[Question],
         replies: Vec<Reply>,
     ) -> Result<Self> {
-        let mut scores = vec![f64::NAN; flights.between(from, to).len()];
+        let mut scores = vec![f64::NAN; flights.rows_between(from, to).len()];
         let mut requests: BTreeMap<RevisionName, Tally> = BTreeMap::new();
         let mut micros = Vec::with_capacity(replies.len());
         let (mut hour, mut offset) = (from, 0);
         for (question, reply) in questions.iter().zip(replies) {
             while hour < question.hour {
-                offset += flights.between(hour, hour + HOUR).len();
+                offset += flights.rows_between(hour, hour + HOUR).len();
                 hour += HOUR;
             }
             for (row, score) in question.rows.iter().zip(reply.scores) {

@@ -113,10 +113,11 @@ impl<'a> Endpoint<'a> {
 
     /// The scores that the flights of a stretch were served, in their order.
     pub(crate) async fn scores(&self, from: i64, to: i64) -> Result<Vec<f64>> {
-        let start = self.session.flights.between(MARCH, from).len();
-        let count = self.session.flights.between(from, to).len();
+        let flights = &self.session.flights;
+        let first = flights.rows_between(MARCH, from).len();
+        let count = flights.rows_between(from, to).len();
         let answers = self.answers.lock().await;
-        let scores = answers.scores().get(start..start + count);
+        let scores = answers.scores().get(first..first + count);
         Ok(scores.context("a flight was not scored")?.to_vec())
     }
 

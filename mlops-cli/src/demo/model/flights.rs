@@ -79,9 +79,13 @@ impl Flights {
 
     /// The flights that were scheduled in `[from, to)`, in seconds since 1970 (UTC).
     pub(crate) fn between(&self, from: i64, to: i64) -> Self {
+        self.select(&self.rows_between(from, to).collect::<Vec<_>>())
+    }
+
+    /// Which rows those are.
+    pub(crate) fn rows_between(&self, from: i64, to: i64) -> std::ops::Range<usize> {
         let start = self.time.partition_point(|time| *time < from);
-        let end = self.time.partition_point(|time| *time < to).max(start);
-        self.select(&(start..end).collect::<Vec<_>>())
+        start..self.time.partition_point(|time| *time < to).max(start)
     }
 
     /// The flights whose label is known.
