@@ -4,7 +4,7 @@
 //! list of names; the codes of two tables need not agree, so whoever compares tables goes by name.
 //! A null weather reading is NaN, a flight that never arrived has no label.
 
-use std::collections::BTreeSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
@@ -28,12 +28,22 @@ impl Category {
     ///
     /// # Errors
     /// More than 65,536 distinct names.
-    pub(crate) fn from_names<'a>(rows: impl Iterator<Item = &'a str> + Clone) -> Result<Self> {
-        let names: Vec<&str> = rows.clone().collect::<BTreeSet<_>>().into_iter().collect();
-        ensure!(names.len() <= 1 << 16, "too many distinct names count={}", names.len());
-        let code = |name: &str| names.binary_search(&name).unwrap_or_default() as u16;
-        let codes = rows.map(code).collect();
-        Ok(Self { codes, names: names.iter().map(ToString::to_string).collect() })
+    pub(crate) fn from_names<'a>(rows: impl Iterator<Item = &'a str>) -> Result<Self> {
+        let mut found: HashMap<&str, usize> = HashMap::new();
+        let seen: Vec<usize> = rows
+            .map(|name| {
+                let next = found.len();
+                *found.entry(name).or_insert(next)
+            })
+            .collect();
+        ensure!(found.len() <= 1 << 16, "too many distinct names count={}", found.len());
+        let mut names: Vec<(&str, usize)> = found.into_iter().collect();
+        names.sort_unstable();
+        // From the order in which names were seen to the sorted one.
+        let mut code = vec![0; names.len()];
+        names.iter().zip(0..).for_each(|((_, seen), sorted)| code[*seen] = sorted);
+        let codes = seen.into_iter().map(|seen| code[seen]).collect();
+        Ok(Self { codes, names: names.iter().map(|(name, _)| (*name).to_owned()).collect() })
     }
 
     /// The name of a row.
@@ -84,8 +94,7 @@ impl Flights {
 
     /// Which rows those are.
     pub(crate) fn rows_between(&self, from: i64, to: i64) -> std::ops::Range<usize> {
-        let start = self.time.partition_point(|time| *time < from);
-        start..self.time.partition_point(|time| *time < to).max(start)
+        stretch(&self.time, from, to)
     }
 
     /// The flights whose label is known.
@@ -130,6 +139,12 @@ impl Flights {
             label: pick(&self.label, rows),
         }
     }
+}
+
+/// Where `[from, to)` lies in sorted times.
+pub(crate) fn stretch(times: &[i64], from: i64, to: i64) -> std::ops::Range<usize> {
+    let start = times.partition_point(|time| *time < from);
+    start..times.partition_point(|time| *time < to).max(start)
 }
 
 fn pick<T: Copy>(column: &[T], rows: &[usize]) -> Vec<T> {

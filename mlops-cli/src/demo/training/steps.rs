@@ -95,14 +95,14 @@ fn in_step(work: impl FnOnce() -> Result<()>) -> mlops_core::Result<()> {
 }
 
 fn preprocess(context: &StepContext, span: Span) -> Result<()> {
-    let flights = Flights::from_parquet(&context.read("flights")?)?;
-    let rows = flights.between(span.from, span.to).labelled();
+    let bytes = context.read("flights")?;
+    let rows = Flights::from_parquet_between(&bytes, span.from, span.to)?.labelled();
     context.write("rows", rows.to_parquet()?)?;
     Ok(())
 }
 
 fn fit(context: &StepContext, span: Span, config: &TrainConfig) -> Result<()> {
-    let rows = Flights::from_parquet(&context.read("rows")?)?.between(span.from, span.to);
+    let rows = Flights::from_parquet_between(&context.read("rows")?, span.from, span.to)?;
     let mut history = Vec::new();
     let model = Model::train(&rows, config, |_, loss| history.push(loss))?;
     context.write("model", model.to_bytes()?)?;
@@ -111,7 +111,7 @@ fn fit(context: &StepContext, span: Span, config: &TrainConfig) -> Result<()> {
 }
 
 fn judge(context: &StepContext, span: Span) -> Result<()> {
-    let rows = Flights::from_parquet(&context.read("rows")?)?.between(span.from, span.to);
+    let rows = Flights::from_parquet_between(&context.read("rows")?, span.from, span.to)?;
     let model = Model::from_bytes(&context.read("model")?)?;
     let (labels, scores) = (rows.labels()?, model.score(&rows)?);
     let undefined = "a metric is not defined on the evaluation's rows";

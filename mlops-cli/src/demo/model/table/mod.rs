@@ -2,36 +2,31 @@
 //!
 //! The published data set and the file that one pipeline step hands to the next share one reader:
 //! the first carries `arr_delay` (minutes), the second `late` (the label that follows from it).
-//! Identical flights give identical bytes. A file is not trusted: its size, footer and row count
-//! are checked first, and a panic of the decoder becomes an error.
+//! Identical flights give identical bytes. `file` reads what is not trusted.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+mod file;
+
 use std::sync::Arc;
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Float32Array, Int32Array, LargeStringArray,
     PrimitiveArray, RecordBatch, TimestampMicrosecondArray,
 };
-use arrow::compute::{cast, concat_batches};
+use arrow::compute::cast;
 use arrow::datatypes::{
     ArrowPrimitiveType, DataType, Float32Type, Int32Type, TimeUnit, TimestampMicrosecondType,
 };
-use parquet::DecodeResult;
 use parquet::arrow::ArrowWriter;
-use parquet::arrow::push_decoder::ParquetPushDecoderBuilder;
 use parquet::basic::{Compression, ZstdLevel};
-use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataPushDecoder};
 use parquet::file::properties::WriterProperties;
 
 use super::flights::{Category, Flights, WEATHER};
 
 /// A flight is late from this many minutes after its scheduled arrival on (exclusive).
 const LATE_AFTER: f32 = 15.0;
-const MAX_BYTES: usize = 256 << 20;
-const MAX_ROWS: i64 = 20_000_000;
 const MICROS: i64 = 1_000_000;
-const MAGIC: &[u8] = b"PAR1";
+const HOURS: &str = "time_hour";
 
 impl Flights {
     /// Reads flights from the bytes of a Parquet file, sorted by `time_hour`.
@@ -40,10 +35,15 @@ impl Flights {
     /// A file that is too large, cut off, damaged or of another schema; rows out of order; a value
     /// outside its range (an hour of 24, say).
     pub(crate) fn from_parquet(bytes: &[u8]) -> Result<Self> {
-        check_frame(bytes)?;
-        let decoded = catch_unwind(AssertUnwindSafe(|| decode(bytes)));
-        let batch = decoded.map_err(|_| anyhow!("the decoder gave up on a damaged file"))?;
-        Self::from_batch(&batch.context("not a readable parquet file of flights")?)
+        Self::from_batch(&file::read_all(bytes)?)
+    }
+
+    /// Reads the flights of `[from, to)` alone, in seconds since 1970 (UTC).
+    ///
+    /// # Errors
+    /// As [`Flights::from_parquet`]; rows outside the stretch are not looked at.
+    pub(crate) fn from_parquet_between(bytes: &[u8], from: i64, to: i64) -> Result<Self> {
+        Self::from_batch(&file::read_between(bytes, from, to)?)
     }
 
     /// Writes the flights as a Parquet file; the same flights give the same bytes.
@@ -70,9 +70,7 @@ impl Flights {
     /// A missing column, a type that does not convert, a null in a schedule column, a value outside
     /// its range, rows out of order.
     pub(crate) fn from_batch(batch: &RecordBatch) -> Result<Self> {
-        let time = whole::<TimestampMicrosecondType>(batch, "time_hour", &utc_micros())?;
-        let time: Vec<i64> = time.values().iter().map(|micros| micros.div_euclid(MICROS)).collect();
-        ensure!(time.is_sorted(), "flights are not sorted by time_hour");
+        let time = hours(batch)?;
         let mut weather: [Vec<f32>; WEATHER.len()] = Default::default();
         for (column, name) in weather.iter_mut().zip(WEATHER) {
             *column = reading(batch, name)?;
@@ -98,7 +96,7 @@ impl Flights {
         let time = self.time.iter().map(|seconds| seconds * MICROS);
         let time = TimestampMicrosecondArray::from_iter_values(time).with_timezone("UTC");
         let mut columns: Vec<(&str, ArrayRef)> = vec![
-            ("time_hour", Arc::new(time)),
+            (HOURS, Arc::new(time)),
             ("origin", strings(&self.origin)),
             ("dest", strings(&self.dest)),
             ("carrier", strings(&self.carrier)),
@@ -114,76 +112,6 @@ impl Flights {
         let columns = columns.into_iter().map(|(name, column)| (name, column, true));
         Ok(RecordBatch::try_from_iter_with_nullable(columns)?)
     }
-}
-
-/// Refuses what can't be a Parquet file of a sane size before anything is allocated for it.
-fn check_frame(bytes: &[u8]) -> Result<()> {
-    ensure!(bytes.len() <= MAX_BYTES, "file is too large bytes={}", bytes.len());
-    ensure!(bytes.len() >= 12, "file is too short for parquet bytes={}", bytes.len());
-    ensure!(bytes.starts_with(MAGIC), "not a parquet file: it does not begin with PAR1");
-    ensure!(bytes.ends_with(MAGIC), "parquet file is cut off: it does not end with PAR1");
-    let at = bytes.len() - 8;
-    let footer: [u8; 4] = bytes[at..at + 4].try_into()?;
-    let footer = u32::from_le_bytes(footer) as usize;
-    ensure!(footer <= bytes.len() - 12, "parquet footer is longer than its file footer={footer}");
-    Ok(())
-}
-
-/// Decodes all rows. The push decoder is used since it reads from a slice without a file.
-fn decode(bytes: &[u8]) -> Result<RecordBatch> {
-    let metadata = decode_metadata(bytes)?;
-    let rows = metadata.file_metadata().num_rows();
-    ensure!((0..=MAX_ROWS).contains(&rows), "row count is out of bounds rows={rows}");
-    let groups = metadata.num_row_groups();
-    let builder = ParquetPushDecoderBuilder::try_new_decoder(Arc::new(metadata))?;
-    let schema = Arc::clone(builder.schema());
-    let mut decoder = builder.with_batch_size(1 << 16).build()?;
-    let mut batches = Vec::new();
-    let mut total = 0;
-    let mut requests = 2 * groups + 2;
-    loop {
-        match decoder.try_decode()? {
-            DecodeResult::NeedsData(ranges) => {
-                requests = requests.checked_sub(1).context("the decoder asks without end")?;
-                for range in ranges {
-                    let part = slice(bytes, range.start, range.end)?;
-                    decoder.push_range(range, part.to_vec().into())?;
-                }
-            }
-            DecodeResult::Data(batch) => {
-                total += batch.num_rows() as i64;
-                ensure!(total <= rows, "more rows than the footer says rows={rows}");
-                batches.push(batch);
-            }
-            DecodeResult::Finished => break,
-        }
-    }
-    ensure!(total == rows, "fewer rows than the footer says rows={rows} read={total}");
-    Ok(concat_batches(&schema, &batches)?)
-}
-
-fn decode_metadata(bytes: &[u8]) -> Result<ParquetMetaData> {
-    let mut decoder = ParquetMetaDataPushDecoder::try_new(bytes.len() as u64)?;
-    // Footer, metadata and page index are at most three requests.
-    for _ in 0..4 {
-        match decoder.try_decode()? {
-            DecodeResult::Data(metadata) => return Ok(metadata),
-            DecodeResult::Finished => break,
-            DecodeResult::NeedsData(ranges) => {
-                for range in ranges {
-                    let part = slice(bytes, range.start, range.end)?;
-                    decoder.push_range(range, part.to_vec().into())?;
-                }
-            }
-        }
-    }
-    bail!("the metadata is incomplete")
-}
-
-fn slice(bytes: &[u8], start: u64, end: u64) -> Result<&[u8]> {
-    bytes
-        .get(start as usize..end as usize)
-        .with_context(|| format!("range lies outside the file start={start} end={end}"))
 }
 
 fn utc_micros() -> DataType {
@@ -223,6 +151,14 @@ fn names(batch: &RecordBatch, name: &str) -> Result<Category> {
     let typed = column.as_string_opt::<i64>();
     let typed = typed.with_context(|| format!("column has another type name={name}"))?;
     Category::from_names((0..typed.len()).map(|row| typed.value(row)))
+}
+
+/// The scheduled hours, in seconds since 1970.
+fn hours(batch: &RecordBatch) -> Result<Vec<i64>> {
+    let time = whole::<TimestampMicrosecondType>(batch, HOURS, &utc_micros())?;
+    let time: Vec<i64> = time.values().iter().map(|micros| micros.div_euclid(MICROS)).collect();
+    ensure!(time.is_sorted(), "flights are not sorted by {HOURS}");
+    Ok(time)
 }
 
 /// Minutes or a reading: null and infinity become NaN.

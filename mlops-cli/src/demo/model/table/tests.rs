@@ -20,6 +20,24 @@ fn flights_survive_the_file_and_give_the_same_bytes() {
 }
 
 #[test]
+fn a_stretch_of_the_file_is_that_stretch_of_the_flights() {
+    let flights = sample(500);
+    let bytes = flights.to_parquet().unwrap();
+    let (first, last) = (flights.time[0], flights.time[499]);
+    let stretches =
+        [(first, last + 1), (first + 1, last), (first + 40 * 3_600, last - 1), (0, first)];
+    for (from, to) in stretches {
+        let part = Flights::from_parquet_between(&bytes, from, to).unwrap();
+        assert_eq!(part.len(), flights.rows_between(from, to).len(), "{from} {to}");
+        assert_eq!(part.to_parquet().unwrap(), flights.between(from, to).to_parquet().unwrap());
+    }
+    assert!(Flights::from_parquet_between(&bytes, last, first).unwrap().is_empty());
+    let unsorted = Flights { time: flights.time.iter().rev().copied().collect(), ..flights };
+    let error = Flights::from_parquet_between(&unsorted.to_parquet().unwrap(), 0, 1).unwrap_err();
+    assert!(format!("{error:#}").contains("not sorted"), "{error:#}");
+}
+
+#[test]
 fn a_delay_above_fifteen_minutes_is_late() {
     let batch = sample(4).to_batch().unwrap();
     let delay: ArrayRef =
@@ -74,6 +92,7 @@ fn a_damaged_file_never_panics() {
             let mut damaged = bytes.clone();
             damaged[at] ^= flip;
             drop(Flights::from_parquet(&damaged));
+            drop(Flights::from_parquet_between(&damaged, 0, i64::MAX));
         }
     }
 }
