@@ -11,6 +11,7 @@
 //! | [`serve`] | the trait between protocols and models |
 //! | [`observe`], [`metrics`] | who looks at batches, and what Prometheus reads |
 //! | [`rest`] | the routes of all of it, for a server of mlops-http |
+//! | `onnx` | models as ONNX files, with the feature of that name |
 //! | [`error`] | errors with their HTTP status and gRPC code |
 
 pub mod error;
@@ -21,6 +22,8 @@ pub mod metrics;
 pub mod mlflow;
 pub mod model;
 pub mod observe;
+#[cfg(feature = "onnx")]
+pub mod onnx;
 pub mod predictor;
 pub mod rest;
 pub mod serve;
