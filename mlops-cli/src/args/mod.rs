@@ -1,11 +1,13 @@
 //! The command line.
 
+mod models;
 mod serving;
 
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+pub(crate) use models::{ModelsAction, ModelsArgs, RegisterArgs};
 pub(crate) use serving::{
     ApplyArgs, Control, DeployAction, DeployArgs, GatewayArgs, Listen, NoDataArg, OrderArgs,
     ServeArgs, StrategyArg,
@@ -118,25 +120,6 @@ pub(crate) enum RunsAction {
         a: String,
         /// Another.
         b: String,
-    },
-}
-
-#[derive(Debug, Parser)]
-#[command(after_help = "Examples:\n  mlops models\n  mlops models show flight-delay-demo-1 --json")]
-pub(crate) struct ModelsArgs {
-    #[command(subcommand)]
-    pub(crate) action: Option<ModelsAction>,
-    /// Print one JSON object.
-    #[arg(long, global = true)]
-    pub(crate) json: bool,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum ModelsAction {
-    /// Versions, where each came from, and everything that happened.
-    Show {
-        /// The model's name.
-        model: String,
     },
 }
 

@@ -8,6 +8,7 @@ mod commands;
 mod damage;
 mod demo;
 mod pipeline;
+mod register;
 mod serving;
 mod tidy;
 

@@ -1,16 +1,22 @@
-"""Runs the checks of a script, named `check_...`, against the server whose address is the first argument."""
+"""Runs the checks of a script, named `check_...`, against the server whose address is the first argument.
+
+Further arguments name checks that are left out, as what they ask for is not there.
+"""
 
 import asyncio
 import inspect
 import sys
 import time
 
-ADDRESS = sys.argv[1]
+ADDRESS, *WITHOUT = sys.argv[1:]
 
 
 def main() -> None:
     script = sys.modules["__main__"]
-    checks = [check for name, check in vars(script).items() if name.startswith("check_")]
+    named = {name: check for name, check in vars(script).items() if name.startswith("check_")}
+    for name in WITHOUT:
+        del named[f"check_{name}"]
+    checks = list(named.values())
     for check in checks:
         begun = time.monotonic()
         if inspect.iscoroutinefunction(check):

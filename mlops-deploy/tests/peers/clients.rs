@@ -7,7 +7,7 @@ use super::tools::script;
 
 /// Runs a script against a server, which then ends with nothing under way.
 async fn passes(name: &str, server: ServerHandle) {
-    script(name, &address(&server)).await;
+    script(name, &address(&server), &[]).await;
     assert_eq!(server.drain().await.cut, 0);
 }
 

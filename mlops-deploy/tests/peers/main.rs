@@ -9,6 +9,7 @@ mod clients;
 #[path = "../main/load.rs"]
 mod load;
 mod models;
+mod monitor;
 mod processes;
 mod prometheus;
 mod tools;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use futures::TryStreamExt as _;
@@ -89,7 +90,10 @@ fn hint(model: &ModelName) -> String {
 
 /// What this program can load.
 pub(crate) fn loaders() -> Loaders {
-    Loaders::new().with(std::sync::Arc::new(FlightLoader))
+    let loaders = Loaders::new().with(Arc::new(FlightLoader));
+    #[cfg(feature = "onnx")]
+    let loaders = loaders.with(Arc::new(mlops_deploy::serving::onnx::OnnxLoader));
+    loaders
 }
 
 /// Fetches a version's bytes, held against its digest, and makes it ready.

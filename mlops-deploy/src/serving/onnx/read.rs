@@ -4,8 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use mlops_core::{Error, ErrorKind, Result};
 use tract_onnx::prelude::{
-    DatumType, Framework as _, InferenceFact, InferenceModel, InferenceModelExt as _, OutletId,
-    TDim, TractError, TypedModel,
+    DatumType, Framework as _, InferenceFact, InferenceModel, InferenceModelExt as _,
+    IntoRunnable as _, OutletId, TDim, TractError, TypedModel,
 };
 use tract_onnx::tract_hir::infer::Factoid as _;
 

@@ -1,4 +1,6 @@
-//! `mlops models`, `mlops models show`
+//! `mlops models`, `mlops models show`, `mlops models register`
+
+mod register;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -16,10 +18,11 @@ use crate::args::{Format, ModelsAction, ModelsArgs};
 use crate::{context, output};
 
 pub(crate) async fn run(store: &Path, args: ModelsArgs) -> Result<ExitCode> {
-    let store = context::open(store)?;
-    match &args.action {
-        None => list(&store, Format::of(args.json)).await?,
-        Some(ModelsAction::Show { model }) => show(&store, model, Format::of(args.json)).await?,
+    let format = Format::of(args.json);
+    match args.action {
+        None => list(&context::open(store)?, format).await?,
+        Some(ModelsAction::Show { model }) => show(&context::open(store)?, &model, format).await?,
+        Some(ModelsAction::Register(args)) => register::register(store, args, format).await?,
     }
     Ok(ExitCode::SUCCESS)
 }
