@@ -1,6 +1,4 @@
-//! The demo's time: seconds since 1970, days that begin at midnight in New York's winter.
-//!
-//! Days are cut at 05:00 UTC, so that no flight of the evening falls into the next day's window.
+//! The demo's time: seconds since 1970, days of UTC.
 
 use mlops_core::time::Timestamp;
 
@@ -9,7 +7,7 @@ pub(crate) const DAY: i64 = 24 * HOUR;
 pub(crate) const WEEK: i64 = 7 * DAY;
 
 /// 2013-01-01, where the data begin.
-pub(crate) const JANUARY: i64 = 1_357_016_400;
+pub(crate) const JANUARY: i64 = 1_356_998_400;
 /// 2013-03-01, where watching begins.
 pub(crate) const MARCH: i64 = JANUARY + 59 * DAY;
 /// 2014-01-01, where the data end.
@@ -38,6 +36,11 @@ pub(crate) fn seconds(at: Timestamp) -> i64 {
     at.as_millis().div_euclid(1_000)
 }
 
+/// The day that a moment falls into, counted from 1970-01-01.
+pub(crate) fn day(seconds: i64) -> i32 {
+    seconds.div_euclid(DAY) as i32
+}
+
 /// `2013-07-04`
 pub(crate) fn date(at: Timestamp) -> String {
     at.to_string().chars().take(10).collect()
@@ -49,9 +52,9 @@ mod tests {
 
     #[test]
     fn the_year_lies_where_it_should() {
-        assert_eq!(moment(JANUARY).to_string(), "2013-01-01T05:00:00Z");
-        assert_eq!(moment(MARCH).to_string(), "2013-03-01T05:00:00Z");
-        assert_eq!(moment(END).to_string(), "2014-01-01T05:00:00Z");
+        assert_eq!(moment(JANUARY).to_string(), "2013-01-01T00:00:00Z");
+        assert_eq!(moment(MARCH).to_string(), "2013-03-01T00:00:00Z");
+        assert_eq!(moment(END).to_string(), "2014-01-01T00:00:00Z");
         assert_eq!(date(moment(MARCH)), "2013-03-01");
     }
 }

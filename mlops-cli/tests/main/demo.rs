@@ -61,7 +61,7 @@ fn dates(demo: &Value, verdict: &str) -> Vec<String> {
 fn the_loop_closes_and_says_so_truthfully() {
     let first = &demo().first;
     assert_eq!((first["ok"].clone(), first["lifecycle"].clone()), (true.into(), "demo-1".into()));
-    assert_eq!(first["requests"], serde_json::json!({ "sent": 16_360, "failed": 0 }));
+    assert_eq!(first["requests"], serde_json::json!({ "sent": 16_359, "failed": 0 }));
     assert!(first["kpis"]["p95_seconds"].as_f64().unwrap() > 0.0);
     let rolled = first["rollouts"].as_array().unwrap();
     assert!(rolled.iter().all(|rollout| rollout["verdict"] == "promoted"), "{rolled:?}");

@@ -6,7 +6,7 @@ use mlops_core::Error;
 use mlops_core::lifecycle::{Actions, Challenger, Contest, Evaluation, Retraining, RollOut};
 use mlops_core::pipeline::Cancel;
 
-use super::served::load;
+use super::served::{days, load};
 use super::{LABEL_DELAY, Span};
 use crate::demo::calendar::{DAY, moment, seconds};
 use crate::demo::live::{Endpoint, Rolled};
@@ -77,7 +77,7 @@ impl Host<'_> {
         check_apart(judged, &challenger_training)?;
         let rows = self.session.flights.between(judged.from, judged.to).labelled();
         let judgement = Judgement { level: LEVEL, seed: judged.to as u64 };
-        let (labels, days) = (rows.labels()?, rows.local_days());
+        let (labels, days) = (rows.labels()?, days(&rows));
         let paired = auc_difference_by_day(
             &labels,
             &champion.score(&rows)?,
@@ -150,7 +150,7 @@ mod tests {
         for overlap in [1, DAY, HELD_BACK] {
             let error =
                 check_apart(judged, &training(Span::new(0, judged.from + overlap))).unwrap_err();
-            assert!(error.to_string().contains("judged_from=2013-02-14T05:00:00Z"), "{error}");
+            assert!(error.to_string().contains("judged_from=2013-02-14T00:00:00Z"), "{error}");
         }
         check_apart(judged, &training(Span::new(0, judged.from))).unwrap();
     }

@@ -10,6 +10,7 @@ use mlops_core::registry::{ModelRegistry as _, ModelVersion, VersionRef};
 use mlops_drift::{ClusterBy, FitOptions, Reference};
 
 use super::quality::{Measured, measure};
+use crate::demo::calendar::day;
 use crate::demo::model::Model;
 use crate::demo::model::flights::Flights;
 use crate::demo::session::Session;
@@ -51,7 +52,7 @@ impl Served {
         let labelled =
             session.flights.between(training.train.from, training.evaluate.to).labelled();
         let judged = held_back.labelled();
-        let quality = measure(&judged.labels()?, &model.score(&judged)?, &judged.local_days());
+        let quality = measure(&judged.labels()?, &model.score(&judged)?, &days(&judged));
         Ok(Self {
             inputs: fit(&inputs(&trained_on)?)?,
             predictions: fit(&predictions(&held_back, &model.score(&held_back)?)?)?,
@@ -68,11 +69,16 @@ fn fit(batch: &RecordBatch) -> Result<Arc<Reference>> {
     Ok(Arc::new(Reference::fit([batch], &options)?))
 }
 
+/// The day of each flight, of UTC as the windows are, so that no window cuts one.
+pub(super) fn days(flights: &Flights) -> Vec<i32> {
+    flights.time.iter().map(|time| day(*time)).collect()
+}
+
 fn with_day(
     flights: &Flights,
     columns: impl IntoIterator<Item = (String, ArrayRef)>,
 ) -> Result<RecordBatch> {
-    let day: ArrayRef = Arc::new(Int32Array::from(flights.local_days()));
+    let day: ArrayRef = Arc::new(Int32Array::from(days(flights)));
     let columns = columns.into_iter().chain([(DAY_COLUMN.to_owned(), day)]);
     Ok(RecordBatch::try_from_iter_with_nullable(
         columns.map(|(name, column)| (name, column, true)),

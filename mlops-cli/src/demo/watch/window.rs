@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::Span;
 use super::quality::{Measured, measure, signal};
-use super::served::{Served, inputs, labels, predictions};
+use super::served::{Served, days, inputs, labels, predictions};
 use crate::demo::calendar::moment;
 use crate::demo::model::flights::Flights;
 use crate::demo::session::Pace;
@@ -73,7 +73,7 @@ impl<'a> Window<'a> {
         self.prediction_handle.publish();
         let at = moment(self.span.to);
         self.labels.observe(&labels(arrived)?)?;
-        let (truth, days) = (arrived.labels()?, arrived.local_days());
+        let (truth, days) = (arrived.labels()?, days(arrived));
         let now = measure(&truth, served, &days);
         let then = measure(&truth, &frozen.model.score(arrived)?, &days);
         let reports = [
