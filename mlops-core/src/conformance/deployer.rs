@@ -165,7 +165,27 @@ pub async fn log_tail_is_its_end(fixture: &dyn DeployerFixture) {
     let name = named("a", "one");
     apply_ready(fixture, &name).await;
     let read = |query| fixture.deployer().logs(&name, query).try_collect::<Vec<LogLine>>();
-    let all = ok(read(LogQuery::default()).await);
-    let tail = ok(read(LogQuery::default().with_tail(1)).await);
-    assert!(tail.len() <= 1 && all.len() >= tail.len());
+    for _ in 0..POLLS {
+        let before = ok(read(LogQuery::default()).await);
+        let tails = [ok(read(tail(1)).await), ok(read(tail(3)).await), ok(read(tail(9_999)).await)];
+        if ok(read(LogQuery::default()).await) != before {
+            // It went on printing meanwhile.
+            fixture.settle().await;
+            continue;
+        }
+        let end = |lines: usize| ends(&before, lines);
+        assert_eq!(tails, [end(1), end(3), before.clone()]);
+        return;
+    }
+    panic!("{name} does not stop printing");
+}
+
+fn tail(lines: usize) -> LogQuery {
+    LogQuery::default().with_tail(lines)
+}
+
+/// The last lines of each replica.
+fn ends(all: &[LogLine], lines: usize) -> Vec<LogLine> {
+    let left = |at: usize| all[at..].iter().filter(|line| line.replica == all[at].replica).count();
+    (0..all.len()).filter(|at| left(*at) <= lines).map(|at| all[at].clone()).collect()
 }

@@ -31,7 +31,8 @@ use crate::id::{EndpointName, RevisionName};
 ///   it is in the status; a revision that can't start is `Failed` there, with the reason.
 /// - **Ready means answering**: a replica counts as ready only while its probe succeeds.
 /// - **`delete` returns when nothing of the revision runs any more**; requests in flight get the
-///   spec's drain time first. Deleting what is not there succeeds.
+///   spec's drain time first. Deleting what is not there succeeds. While something of it can't be ended the
+///   answer is `Unavailable`, and nothing is started beside it.
 /// - **No orphans, no doubles**: a deployer that is opened after another one died takes over what that
 ///   one left running, or ends it, before it starts anything; of what it took over it says nothing
 ///   that it has not found out: what answers is ready from the first status on.

@@ -279,7 +279,7 @@ pub struct RevisionStatus {
     pub wanted: u32,
     /// How many restarts there have been.
     pub restarts: u32,
-    /// Where the replicas answer.
+    /// Where replicas answer: those that are ready, or all of them while none is.
     pub addresses: Vec<Address>,
     /// Since when it has been in this phase.
     pub since: Timestamp,

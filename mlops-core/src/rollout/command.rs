@@ -93,7 +93,8 @@ pub async fn send(
     for _ in 0..ATTEMPTS {
         let from = given.len() as u64 + 1;
         given.extend(read(store, &stream, from).await?);
-        if let Some((number, _)) = given.iter().find(|(_, other)| other.key == order.key) {
+        let same = |other: &Result<Order>| other.as_ref().is_ok_and(|it| it.key == order.key);
+        if let Some((number, _)) = given.iter().find(|(_, other)| same(other)) {
             return Ok(*number);
         }
         let sequence = given.len() as u64 + 1;
@@ -107,15 +108,16 @@ pub async fn send(
     Err(Error::new(ErrorKind::Unavailable, message))
 }
 
-/// The orders of an endpoint after `last`, oldest first.
+/// The orders of an endpoint after `last`, oldest first; `Corrupt` in the place of one that can't be
+/// read, which is no reason to leave those behind it unheard.
 ///
 /// # Errors
-/// Those of the store, `Corrupt` for an order that can't be read.
+/// Those of the store.
 pub async fn orders_after(
     store: &dyn JournalStore,
     endpoint: &EndpointName,
     last: OrderNumber,
-) -> Result<Vec<(OrderNumber, Order)>> {
+) -> Result<Vec<(OrderNumber, Result<Order>)>> {
     read(store, &order_stream(endpoint)?, last.0 + 1).await
 }
 
@@ -123,15 +125,15 @@ async fn read(
     store: &dyn JournalStore,
     stream: &StreamName,
     from: u64,
-) -> Result<Vec<(OrderNumber, Order)>> {
+) -> Result<Vec<(OrderNumber, Result<Order>)>> {
     let recorded: Vec<Recorded> = store.read(stream, from).try_collect().await?;
     let parse = |recorded: Recorded| {
         let number = recorded.sequence;
         let order = serde_json::from_value(recorded.entry).map_err(|source| {
             let message = format!("cannot read an order: stream={stream} sequence={number}");
             Error::new(ErrorKind::Corrupt, message).with_source(source)
-        })?;
-        Ok((OrderNumber(number), order))
+        });
+        (OrderNumber(number), order)
     };
-    recorded.into_iter().map(parse).collect()
+    Ok(recorded.into_iter().map(parse).collect())
 }

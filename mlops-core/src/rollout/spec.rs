@@ -335,6 +335,9 @@ impl RolloutSpec {
             .map(|shadow| shadow.hold)
             .chain([self.hold])
             .try_for_each(|h| h.check())?;
+        if let Some(rule) = self.shadow.and_then(|shadow| shadow.quality) {
+            rule.check()?;
+        }
         self.analysis.check()
     }
 }
@@ -342,6 +345,7 @@ impl RolloutSpec {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::deploy::{Process, RevisionRef, Workload};
 
     #[test]
     fn steps_ascend_to_a_hundred() {
@@ -351,5 +355,26 @@ mod tests {
             assert!(Strategy::canary(bad).is_err(), "{bad:?}");
         }
         assert!(serde_json::from_str::<Steps>("[50, 20]").is_err());
+    }
+
+    #[test]
+    fn a_rule_of_quality_that_makes_no_sense_is_refused() {
+        let name = |text: &str| RevisionName::new(text).unwrap();
+        let endpoint = EndpointName::new("flights").unwrap();
+        let process = Workload::Process(Process::new(["serve"]).unwrap());
+        let new = RevisionSpec::new(RevisionRef { endpoint, revision: name("new") }, process);
+        let spec = RolloutSpec::new(Some(name("old")), new, Strategy::BlueGreen).unwrap();
+        let check = |rule: QualityRule| {
+            let (percent, quality) = (Percent::ALL, Some(rule));
+            spec.clone().with_shadow(Shadow { percent, hold: Hold::default(), quality }).check()
+        };
+        let rule = QualityRule::default();
+        assert!(check(rule).is_ok() && check(rule.with_margin(0.5)).is_ok());
+        for alpha in [0.0, 1.0, -0.1, f64::NAN] {
+            assert!(check(rule.with_alpha(alpha)).is_err(), "{alpha}");
+        }
+        for margin in [-0.1, f64::INFINITY, f64::NAN] {
+            assert!(check(rule.with_margin(margin)).is_err(), "{margin}");
+        }
     }
 }

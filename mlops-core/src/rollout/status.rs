@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use futures::{StreamExt as _, TryStreamExt as _};
 use serde::{Deserialize, Serialize};
 
 use super::command::{OrderNumber, journal_stream};
 use super::machine::{Entry, Event, Phase, State, replay};
 use crate::deploy::{Generation, Percent};
-use crate::error::Result;
-use crate::id::{EndpointName, RevisionName};
-use crate::journal::{Journal, JournalStore};
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::{EndpointName, RevisionName, StreamName};
+use crate::journal::{Journal, JournalStore, Recorded};
 use crate::time::Timestamp;
 
 /// How an endpoint is, as far as it was recorded.
@@ -85,15 +86,36 @@ pub async fn history(store: &dyn JournalStore, endpoint: &EndpointName) -> Resul
 /// What an order led to; `None` while no controller has answered it.
 ///
 /// # Errors
-/// As for [`history`].
+/// Those of the store; `Corrupt` for an answer that can't be read.
 pub async fn answer(
     store: &dyn JournalStore,
     endpoint: &EndpointName,
     order: OrderNumber,
 ) -> Result<Option<Event>> {
-    let entries = history(store, endpoint).await?;
-    let answers = |entry: &Entry| entry.answers.as_ref().is_some_and(|given| given.order == order);
-    Ok(entries.into_iter().find(answers).map(|entry| entry.event))
+    let stream = journal_stream(endpoint)?;
+    // Backwards, in growing parts: who asks has mostly just given the order.
+    let mut end = store.last(&stream).await?.map_or(0, |last| last.sequence) + 1;
+    let mut size = 64;
+    while end > 1 {
+        let from = end.saturating_sub(size).max(1);
+        let part = usize::try_from(end - from).unwrap_or(usize::MAX);
+        let part: Vec<Recorded> = store.read(&stream, from).take(part).try_collect().await?;
+        let answers = |it: &Recorded| it.entry["answers"]["order"].as_u64() == Some(order.0);
+        if let Some(found) = part.into_iter().rev().find(answers) {
+            return read_event(&stream, found).map(Some);
+        }
+        (end, size) = (from, size.saturating_mul(2));
+    }
+    Ok(None)
+}
+
+fn read_event(stream: &StreamName, recorded: Recorded) -> Result<Event> {
+    let sequence = recorded.sequence;
+    let entry: Entry = serde_json::from_value(recorded.entry).map_err(|source| {
+        let message = format!("cannot read a journal entry: stream={stream} sequence={sequence}");
+        Error::new(ErrorKind::Corrupt, message).with_source(source)
+    })?;
+    Ok(entry.event)
 }
 
 impl EndpointStatus {

@@ -96,14 +96,18 @@ async fn gone_within(mark: &str, leader: Option<Leader>, limit: Duration) -> boo
 }
 
 fn signal_all(mark: &str, leader: Option<Leader>, signal: Signal) {
-    if let Some(group) = leader.and_then(|leader| Pid::from_raw(leader.pid)) {
-        // The id of a group is not given to another while one of its members lives; when all are
-        // gone the mark of whoever has it now says that it is not ours.
-        if leader.is_some_and(Leader::is_alive) || !marked(mark).is_empty() {
+    let marked = marked(mark);
+    if let Some(leader) = leader
+        && let Some(group) = Pid::from_raw(leader.pid)
+    {
+        // The id of a group is not given to another while one of its members lives: with the leader
+        // dead, it is ours only as long as somebody with the mark is in it.
+        let in_it = |pid: i32| Pid::from_raw(pid).and_then(group_of) == Some(leader.pid);
+        if leader.is_alive() || marked.iter().any(|(pid, _)| in_it(*pid)) {
             check(kill_process_group(group, signal), group);
         }
     }
-    for (pid, _) in marked(mark) {
+    for (pid, _) in marked {
         if let Some(pid) = Pid::from_raw(pid) {
             // A group that was just asked may be asked twice: SIGTERM and SIGKILL do not add up.
             let led = leader.is_some_and(|leader| group_of(pid) == Some(leader.pid));
@@ -123,5 +127,40 @@ fn check(sent: rustix::io::Result<()>, to: Pid) {
         && error != rustix::io::Errno::SRCH
     {
         tracing::warn!(to = to.as_raw_nonzero().get(), %error, "cannot signal a process");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::CommandExt as _;
+    use std::process::{Child, Command};
+
+    use super::*;
+
+    fn sleeper(mark: Option<&str>) -> (Child, i32) {
+        let mut command = Command::new("sleep");
+        command.arg("1003").process_group(0);
+        if let Some(mark) = mark {
+            command.env(MARK, mark);
+        }
+        let child = command.spawn().unwrap();
+        let pid = i32::try_from(child.id()).unwrap();
+        (child, pid)
+    }
+
+    #[tokio::test]
+    async fn a_group_whose_id_belongs_to_others_by_now_is_left_alone() {
+        let mark = format!("group-test-{}", std::process::id());
+        let ((mut ours, _), (mut other, pid)) = (sleeper(Some(&mark)), sleeper(None));
+        // What was written down is a leader of that id that has long died.
+        let died = Leader { pid, started: 0 };
+        while marked(&mark).is_empty() {
+            tokio::time::sleep(LOOK).await;
+        }
+        assert!(end(&mark, Some(died), Duration::from_secs(5)).await);
+        assert!(ours.wait().unwrap().code().is_none());
+        assert!(other.try_wait().unwrap().is_none());
+        other.kill().unwrap();
+        other.wait().unwrap();
     }
 }

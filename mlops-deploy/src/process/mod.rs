@@ -104,7 +104,8 @@ impl ProcessDeployer {
     ///
     /// # Errors
     /// `Conflict` when another deployer has the folder open and keeps it for a second, `Corrupt` for a damaged record,
-    /// `Unsupported` on a system without `/proc`, and those of the disk.
+    /// `Unsupported` on a system without `/proc`, `Unavailable` when a process that an earlier one has left can't
+    /// be ended, and those of the disk.
     ///
     /// # Panics
     /// Outside a tokio runtime.
@@ -144,7 +145,10 @@ impl ProcessDeployer {
         for revision in &all {
             revision.stop.send_replace(true);
         }
-        futures::future::join_all(all.iter().map(|revision| revision.ended())).await;
+        let ended = futures::future::join_all(all.iter().map(|revision| revision.ended())).await;
+        for error in ended.into_iter().filter_map(Result::err) {
+            tracing::error!(error = error.chain(), "a revision is left behind");
+        }
     }
 
     /// Lets go of every process without ending it, for a successor that is about to open the folder.
@@ -162,15 +166,15 @@ impl ProcessDeployer {
         let inner = &self.0;
         let mut adopted: BTreeMap<RevisionRef, (RevisionSpec, Vec<Option<Record>>)> =
             BTreeMap::new();
+        let mut drains = Vec::new();
         for revision in inner.folder.revisions()? {
             let folder = inner.folder.of(&revision);
-            match folder.spec()? {
-                Some(spec) if !folder.is_ending() => {
-                    let records = (0..spec.replicas.get()).map(|index| adoptable(&folder, index));
-                    let records = records.collect::<Result<_>>()?;
-                    adopted.insert(revision, (spec, records));
-                }
-                _ => {}
+            let Some(spec) = folder.spec()? else { continue };
+            drains.push((inner.folder.marks_of(&revision), spec.drain));
+            if !folder.is_ending() {
+                let records = (0..spec.replicas.get()).map(|index| adoptable(&folder, index));
+                let records = records.collect::<Result<_>>()?;
+                adopted.insert(revision, (spec, records));
             }
         }
         let kept: Vec<String> = adopted
@@ -182,8 +186,16 @@ impl ProcessDeployer {
         others.retain(|mark| !kept.contains(mark));
         others.sort_unstable();
         others.dedup();
-        let grace = Duration::from_secs(5);
-        futures::future::join_all(others.iter().map(|mark| group::end(mark, None, grace))).await;
+        let ended = others.iter().map(|mark| {
+            let own = drains.iter().find(|(marks, _)| mark.starts_with(marks));
+            let drain = own.map_or(UNKNOWN_DRAIN, |(_, drain)| *drain);
+            async move { (mark, group::end(mark, None, drain).await) }
+        });
+        let ended = futures::future::join_all(ended).await;
+        if let Some((mark, _)) = ended.iter().find(|(_, gone)| !gone) {
+            let message = format!("a process of an earlier deployer can't be ended: mark={mark}");
+            return Err(Error::new(ErrorKind::Unavailable, message));
+        }
         for revision in inner.folder.revisions()? {
             if !adopted.contains_key(&revision) {
                 inner.folder.of(&revision).remove()?;
@@ -198,6 +210,9 @@ impl ProcessDeployer {
         Ok(())
     }
 }
+
+/// How long requests in flight may take at a process of a revision that nothing is known of.
+const UNKNOWN_DRAIN: Duration = Duration::from_secs(5);
 
 /// How long the lock of a deployer that has died may still be held: a child that it had forked, and that has
 /// not yet become its own program, holds it as well. (So whoever has the lock finds the child by its mark.)
@@ -217,14 +232,17 @@ async fn locked(path: &Path) -> Result<Folder> {
 }
 
 /// The record of a replica whose process still runs; its leader is looked up when it was started but
-/// not written down.
+/// not written down: the first of those that lead a group. What is left of one whose leader was written
+/// down and has died is no replica.
 fn adoptable(folder: &RevisionFolder, index: u32) -> Result<Option<Record>> {
     let Some(mut record) = folder.record(index)? else { return Ok(None) };
-    if !record.leader.is_some_and(group::Leader::is_alive) {
-        let found = group::marked(&record.mark).into_iter().map(|(pid, _)| pid);
-        record.leader = found.filter(|pid| group::leads(*pid)).find_map(group::Leader::find);
-        folder.write_record(index, &record)?;
+    if let Some(leader) = record.leader {
+        return Ok(leader.is_alive().then_some(record));
     }
+    let found = group::marked(&record.mark).into_iter().map(|(pid, _)| pid);
+    let leaders = found.filter(|pid| group::leads(*pid)).filter_map(group::Leader::find);
+    record.leader = leaders.min_by_key(|leader| leader.started);
+    folder.write_record(index, &record)?;
     Ok(record.leader.is_some().then_some(record))
 }
 
@@ -275,7 +293,11 @@ impl Inner {
         let seen: Vec<Seen> = revision.replicas.iter().map(|seen| seen.borrow().clone()).collect();
         let (phase, since) = revision.phase(&seen, self.options.clock.now());
         let address = |port: u16| Address::new(format!("127.0.0.1:{port}")).ok();
-        let ready = seen.iter().filter(|seen| seen.condition == Condition::Ready).count();
+        let is_ready = |seen: &&Seen| seen.condition == Condition::Ready;
+        let ready = seen.iter().filter(is_ready).count();
+        // Requests go to those that answer; without any, to where they will.
+        let answering = seen.iter().filter(|seen| ready == 0 || is_ready(seen));
+        let addresses = answering.filter_map(|seen| seen.port.and_then(address)).collect();
         RevisionStatus {
             revision: revision.spec.revision.clone(),
             model: revision.spec.model.clone(),
@@ -285,7 +307,7 @@ impl Inner {
             ready: u32::try_from(ready).unwrap_or(u32::MAX),
             wanted: revision.spec.replicas.get(),
             restarts: seen.iter().map(|seen| seen.restarts).sum(),
-            addresses: seen.iter().filter_map(|seen| seen.port.and_then(address)).collect(),
+            addresses,
             since,
         }
     }
@@ -334,14 +356,19 @@ impl Deployer for ProcessDeployer {
     }
 
     async fn delete(&self, name: &RevisionRef) -> Result<()> {
-        let Ok(revision) = self.0.find(name) else { return Ok(()) };
-        revision.folder.write_ending()?;
-        revision.stop.send_replace(true);
-        revision.ended().await;
-        revision.folder.remove()?;
+        let revision = {
+            // Held so that what is written is not of one that is applied under the same name meanwhile.
+            let revisions = self.0.lock();
+            let Some(revision) = revisions.get(name).cloned() else { return Ok(()) };
+            revision.folder.write_ending()?;
+            revision.stop.send_replace(true);
+            revision
+        };
+        revision.ended().await?;
         let mut revisions = self.0.lock();
         // Not one that was applied anew while two callers waited for the same end.
         if revisions.get(name).is_some_and(|there| Arc::ptr_eq(there, &revision)) {
+            revision.folder.remove()?;
             revisions.remove(name);
         }
         Ok(())

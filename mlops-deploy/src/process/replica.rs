@@ -29,6 +29,8 @@ pub(super) enum Condition {
     Ready,
     /// It answered, and does not now.
     Unready,
+    /// It was to end and still runs; nothing is started beside it.
+    Lingering,
     /// It will not be started again.
     Failed,
     /// Nothing of it runs any more.
@@ -229,7 +231,7 @@ impl Replica {
         }
     }
 
-    /// Ends whatever is left of a process, and reaps it.
+    /// Ends whatever is left of a process, and reaps it: does not return before nothing of it runs.
     async fn end(&self, running: Running) {
         let Running { record, child } = running;
         let reap = async {
@@ -239,11 +241,17 @@ impl Replica {
                 tracing::warn!(%error, "cannot wait for a replica");
             }
         };
-        let end = group::end(&record.mark, record.leader, self.spec.drain);
-        let (gone, ()) = tokio::join!(end, reap);
-        if !gone {
-            tracing::error!(mark = record.mark, "a replica can't be ended");
-        }
+        let end = async {
+            let mut drain = self.spec.drain;
+            while !group::end(&record.mark, record.leader, drain).await {
+                tracing::error!(mark = record.mark, "a replica can't be ended");
+                let why = Some("it can't be ended".to_owned());
+                self.show(Condition::Lingering, why, Some(&record));
+                // It has had its time.
+                drain = Duration::ZERO;
+            }
+        };
+        tokio::join!(end, reap);
     }
 }
 

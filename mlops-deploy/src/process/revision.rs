@@ -2,10 +2,10 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use mlops_core::Result;
 use mlops_core::deploy::{LogLine, Phase, RevisionSpec};
 use mlops_core::id::Digest;
 use mlops_core::time::Timestamp;
+use mlops_core::{Error, ErrorKind, Result};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -60,11 +60,23 @@ impl Revision {
         }
     }
 
-    pub(super) async fn ended(&self) {
+    /// Waits until nothing of it runs any more.
+    ///
+    /// # Errors
+    /// `Unavailable` when a process of it can't be ended; that is still tried.
+    pub(super) async fn ended(&self) -> Result<()> {
+        let over = |seen: &Seen| matches!(seen.condition, Condition::Ended | Condition::Lingering);
         for seen in &self.replicas {
             // The sender goes with its task, and a task that is gone has nothing left to end.
-            seen.clone().wait_for(|seen| seen.condition == Condition::Ended).await.ok();
+            if let Ok(seen) = seen.clone().wait_for(over).await
+                && seen.condition == Condition::Lingering
+            {
+                let name = &self.spec.revision;
+                let message = format!("a replica can't be ended, it still runs: revision={name}");
+                return Err(Error::new(ErrorKind::Unavailable, message));
+            }
         }
+        Ok(())
     }
 
     /// The lines of all replicas, one replica after the other.
@@ -75,5 +87,40 @@ impl Revision {
             all.extend(lines.into_iter().map(|text| LogLine { replica, text }));
         }
         Ok(all)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use mlops_core::deploy::{Process, RevisionRef, Workload};
+
+    use super::super::state::folder_of;
+    use super::*;
+
+    #[tokio::test]
+    async fn one_that_still_runs_has_not_ended_until_it_has() {
+        let name =
+            RevisionRef { endpoint: "flights".parse().unwrap(), revision: "v1".parse().unwrap() };
+        let process = Workload::Process(Process::new(["sleep"]).unwrap());
+        let spec = RevisionSpec::new(name.clone(), process);
+        let condition = Condition::Lingering;
+        let seen = Seen { condition, message: None, port: None, restarts: 0 };
+        let (sender, receiver) = watch::channel(seen);
+        let revision = Revision {
+            digest: spec.digest().unwrap(),
+            spec: Arc::new(spec),
+            folder: folder_of(Path::new("nowhere"), &name),
+            replicas: vec![receiver],
+            stop: watch::channel(true).0,
+            tasks: Mutex::default(),
+            phase: Mutex::new((Phase::Ending, Timestamp::from_millis(0))),
+        };
+        let error = revision.ended().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+        assert!(error.to_string().contains("flights/v1"), "{error}");
+        sender.send_modify(|seen| seen.condition = Condition::Ended);
+        revision.ended().await.unwrap();
     }
 }

@@ -70,9 +70,14 @@ impl Folder {
         format!("{}/", self.id)
     }
 
+    /// What the marks of a revision's replicas begin with.
+    pub(super) fn marks_of(&self, revision: &RevisionRef) -> String {
+        format!("{}{revision}/", self.marks())
+    }
+
     /// A mark that no process has had.
     pub(super) fn new_mark(&self, revision: &RevisionRef, replica: u32) -> String {
-        format!("{}{revision}/{replica}/{}", self.marks(), RandomIds.next_hex())
+        format!("{}{replica}/{}", self.marks_of(revision), RandomIds.next_hex())
     }
 
     pub(super) fn of(&self, revision: &RevisionRef) -> RevisionFolder {
@@ -166,14 +171,23 @@ impl RevisionFolder {
         self.0.join("ending").exists()
     }
 
-    /// Forgets the revision: the spec last, so that a crash half-way leaves it to be ended again.
+    /// Forgets the revision: the spec first and for good, so that a crash half-way brings nothing back.
     pub(super) fn remove(&self) -> Result<()> {
-        match std::fs::remove_dir_all(&self.0) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(Error::io("remove a revision's folder", &self.0, error))
-            }
-            _ => Ok(()),
-        }
+        let sync = |folder: &Path| File::open(folder).and_then(|folder| folder.sync_all());
+        let removed = std::fs::remove_file(self.0.join("spec.json"))
+            .or_else(unless_absent)
+            .and_then(|()| sync(&self.0))
+            .and_then(|()| std::fs::remove_dir_all(&self.0));
+        let wrong = |error| Error::io("remove a revision's folder", &self.0, error);
+        removed.or_else(unless_absent).map_err(wrong)
+    }
+}
+
+/// What is not there need not be removed.
+fn unless_absent(error: std::io::Error) -> std::io::Result<()> {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => Ok(()),
+        _ => Err(error),
     }
 }
 

@@ -10,5 +10,6 @@ mod generated;
 mod load;
 mod overload;
 mod process;
+mod process_troubles;
 mod server;
 mod switch;

@@ -15,12 +15,12 @@ use tempfile::TempDir;
 
 use super::server::{get, process};
 
-fn name(revision: &str) -> RevisionRef {
+pub(crate) fn name(revision: &str) -> RevisionRef {
     RevisionRef { endpoint: "flights".parse().unwrap(), revision: revision.parse().unwrap() }
 }
 
 /// Quick in everything, so that a test waits for events rather than for time.
-fn spec(revision: &str, process: Process) -> RevisionSpec {
+pub(crate) fn spec(revision: &str, process: Process) -> RevisionSpec {
     let quick = Duration::from_millis(20);
     let probe = Probe { path: "/ready".to_owned(), interval: quick, ..Probe::default() };
     let restart =
@@ -31,12 +31,16 @@ fn spec(revision: &str, process: Process) -> RevisionSpec {
         .with_drain(Duration::from_secs(5))
 }
 
-async fn open(folder: &Path) -> ProcessDeployer {
+pub(crate) async fn open(folder: &Path) -> ProcessDeployer {
     ProcessDeployer::open(folder, ProcessOptions::default()).await.unwrap()
 }
 
 /// Waits until a revision is in `phase`; panics with its status when that takes absurdly long.
-async fn until(deployer: &ProcessDeployer, revision: &str, phase: Phase) -> RevisionStatus {
+pub(crate) async fn until(
+    deployer: &ProcessDeployer,
+    revision: &str,
+    phase: Phase,
+) -> RevisionStatus {
     for _ in 0..3_000 {
         let status = deployer.get(&name(revision)).await.unwrap();
         if status.phase == phase {
@@ -48,13 +52,13 @@ async fn until(deployer: &ProcessDeployer, revision: &str, phase: Phase) -> Revi
 }
 
 /// Who answers at a revision's first address: its version and process id.
-fn who(status: &RevisionStatus) -> (String, u32) {
+pub(crate) fn who(status: &RevisionStatus) -> (String, u32) {
     let body = get(status.addresses[0].as_str(), "/").unwrap();
     let (version, pid) = body.split_once(' ').unwrap();
     (version.to_owned(), pid.parse().unwrap())
 }
 
-fn runs(pid: u32) -> bool {
+pub(crate) fn runs(pid: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
     stat.is_ok_and(|stat| !stat.contains(") Z "))
 }
@@ -174,7 +178,7 @@ async fn everything_that_a_revision_has_started_ends_with_it_even_what_ignores_t
 }
 
 /// A deployer with one ready revision, that has gone away and left it running.
-async fn left_behind(folder: &TempDir) -> (RevisionStatus, u32) {
+pub(crate) async fn left_behind(folder: &TempDir) -> (RevisionStatus, u32) {
     let deployer = open(folder.path()).await;
     deployer.apply(spec("v1", process("one"))).await.unwrap();
     let status = until(&deployer, "v1", Phase::Ready).await;

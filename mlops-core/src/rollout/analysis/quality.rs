@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::special::t_quantile;
 use super::{Judgement, Verdict};
+use crate::error::{Error, Result};
 
 /// What both models lost on one row, in any unit of which less is better.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -127,6 +128,17 @@ impl QualityRule {
     #[must_use]
     pub fn with_alpha(self, alpha: f64) -> Self {
         Self { alpha, ..self }
+    }
+
+    /// # Errors
+    /// `InvalidInput` for a level or a margin outside its range.
+    pub fn check(&self) -> Result<()> {
+        let Self { alpha, margin, .. } = self;
+        if *alpha > 0.0 && *alpha < 1.0 && *margin >= 0.0 && margin.is_finite() {
+            return Ok(());
+        }
+        let message = format!("a rule of quality makes no sense: alpha={alpha} margin={margin}");
+        Err(Error::invalid(message))
     }
 }
 

@@ -92,10 +92,24 @@ impl Service {
         self.trouble = None;
     }
 
+    /// The new revision is counted in another way from here on: the next look is its first.
+    pub fn forget_canary(&mut self) {
+        if let Some(last) = &mut self.last {
+            last.canary = None;
+        }
+    }
+
     /// When the counts were last read.
     #[must_use]
     pub fn last_look(&self) -> Option<Timestamp> {
         self.last.map(|reading| reading.at)
+    }
+
+    /// Whether a reading tells anything that the last one did not.
+    #[must_use]
+    pub fn has_moved(&self, reading: &Reading) -> bool {
+        let counts = |reading: &Reading| (reading.stable, reading.canary);
+        self.last.as_ref().map(counts) != Some(counts(reading))
     }
 
     /// Takes in the counts of now.

@@ -10,6 +10,8 @@ use crate::rollout::spec::RolloutSpec;
 
 impl Controller {
     pub(super) async fn act(&mut self, action: Action, seen: &Observation) -> Result<Progress> {
+        // Backends know nothing of leases: what one that was fenced off would do is not done.
+        self.renew_lease().await?;
         let parts = self.parts.clone();
         let doing = perform(&parts, &action, seen);
         let outcome = with_heartbeat(&mut self.journal, self.beat, doing).await?;

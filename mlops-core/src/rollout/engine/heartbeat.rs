@@ -4,10 +4,26 @@ use std::future::Future;
 use std::time::Duration;
 
 use super::Controller;
-use crate::error::{Result, RetryClass};
+use crate::error::{Error, ErrorKind, Result, RetryClass};
 use crate::journal::Journal;
 use crate::pipeline::Cancel;
 use crate::rollout::machine::Entry;
+
+/// Whether a controller may outlast an error of the journal: a store that can't be reached now, or a disk
+/// that is full, may be well again at the next beat, and until then the lease decides. It does not
+/// outlast a newer controller, nor what the same journal and the same words would lead to again.
+pub(super) fn may_heal(error: &Error) -> bool {
+    let lasting = matches!(
+        error.kind(),
+        ErrorKind::Fenced
+            | ErrorKind::Corrupt
+            | ErrorKind::Internal
+            | ErrorKind::Conflict
+            | ErrorKind::InvalidInput
+            | ErrorKind::Unsupported
+    );
+    error.retry() != RetryClass::Never || !lasting
+}
 
 /// Awaits `call`, and renews the lease each `beat` meanwhile.
 ///
@@ -24,8 +40,7 @@ pub(super) async fn with_heartbeat<T>(
             biased;
             value = &mut call => return Ok(value),
             () = tokio::time::sleep(beat) => match journal.renew().await {
-                // A store that can't be reached now may be at the next beat; the lease decides.
-                Err(error) if error.retry() == RetryClass::Never => return Err(error),
+                Err(error) if !may_heal(&error) => return Err(error),
                 _ => {}
             }
         }
@@ -33,6 +48,23 @@ pub(super) async fn with_heartbeat<T>(
 }
 
 impl Controller {
+    /// Renews the lease when a beat has passed since that was done last.
+    pub(super) async fn keep_lease(&mut self) -> Result<()> {
+        let (now, next) = (self.parts.clock.now(), self.renewed.saturating_add(self.beat));
+        match self.renewed <= now && now < next {
+            true => Ok(()),
+            false => self.renew_lease().await,
+        }
+    }
+
+    /// Renews the lease now: whoever is about to act is sure to hold it.
+    pub(super) async fn renew_lease(&mut self) -> Result<()> {
+        let now = self.parts.clock.now();
+        self.journal.renew().await?;
+        self.renewed = now;
+        Ok(())
+    }
+
     /// Rests for `interval`, or until `cancel` is on.
     pub(super) async fn rest(&mut self, cancel: &Cancel, interval: Duration) -> Result<()> {
         let pause = async {

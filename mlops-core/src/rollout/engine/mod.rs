@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use self::heartbeat::may_heal;
 use super::analysis::PairedLoss;
 use super::command::journal_stream;
 use super::machine::{Action, Decision, Entry, Event, State, apply, decide, replay};
@@ -19,7 +20,7 @@ use crate::error::{Error, ErrorKind, Result, RetryClass};
 use crate::id::{EndpointName, LeaseOwner};
 use crate::journal::{Journal, JournalStore};
 use crate::pipeline::Cancel;
-use crate::time::Clock;
+use crate::time::{Clock, Timestamp};
 
 /// Tries a new revision before it gets traffic: requests whose answers are known, the schema.
 #[async_trait]
@@ -131,8 +132,9 @@ const MAX_TICKS: usize = 1_000;
 /// # Contract
 /// - **Journal before side effect**: what it does next follows from what is recorded alone, so a
 ///   controller that was killed anywhere is continued by the next one.
-/// - **Fenced once, it stops**: every method answers `Fenced` as soon as another controller holds the lease, and
-///   a call that was under way is dropped.
+/// - **Fenced once, it stops**: as soon as another controller holds the lease, whatever would record or act
+///   answers `Fenced` instead, what only waits does so within a third of the lease, and a call that was
+///   under way is dropped.
 /// - **The lease outlives slow calls**: it is renewed while a call to a backend is awaited.
 /// - **Cancel safety**: dropping a call is like being killed; open a new controller to go on.
 pub struct Controller {
@@ -144,6 +146,8 @@ pub struct Controller {
     pending: Option<Entry>,
     /// How often the lease is renewed.
     beat: Duration,
+    /// When it was renewed last.
+    renewed: Timestamp,
 }
 
 impl fmt::Debug for Controller {
@@ -168,10 +172,11 @@ impl Controller {
         ttl: Duration,
     ) -> Result<Self> {
         let stream = journal_stream(&endpoint)?;
+        let renewed = parts.clock.now();
         let (journal, entries) = Journal::open(parts.journal.clone(), stream, owner, ttl).await?;
         let state = replay(&entries)?;
         let beat = (ttl / 3).max(Duration::from_millis(1));
-        Ok(Self { parts, endpoint, journal, state, pending: None, beat })
+        Ok(Self { parts, endpoint, journal, state, pending: None, beat, renewed })
     }
 
     /// Where the endpoint's rollouts stand.
@@ -187,7 +192,7 @@ impl Controller {
     /// # Errors
     /// `Fenced` once another controller holds the endpoint; those of the journal.
     pub async fn tick(&mut self) -> Result<Progress> {
-        self.journal.renew().await?;
+        self.keep_lease().await?;
         if let Some(entry) = self.pending.take() {
             return self.record(entry).await;
         }
@@ -220,7 +225,8 @@ impl Controller {
     /// gives the lease back then.
     ///
     /// # Errors
-    /// As for [`Controller::tick`]; what the journal may get over (it can't be reached) is tried again.
+    /// As for [`Controller::tick`]; what the journal may get over (it can't be reached, the disk is full)
+    /// is tried again.
     pub async fn run(mut self, cancel: &Cancel, interval: Duration) -> Result<()> {
         while !cancel.is_cancelled() {
             match self.tick().await {
@@ -231,8 +237,11 @@ impl Controller {
                 Ok(Progress::Failed { error, .. }) => {
                     tracing::warn!(endpoint = %self.endpoint, error, "rollout: will try again");
                 }
-                Ok(_) => {}
-                Err(error) if error.retry() == RetryClass::Never => return Err(error),
+                Ok(Progress::Waiting(reason)) => {
+                    tracing::debug!(endpoint = %self.endpoint, reason, "rollout: waiting");
+                }
+                Ok(Progress::Acted(_)) => {}
+                Err(error) if !may_heal(&error) => return Err(error),
                 Err(error) => {
                     let error = error.chain();
                     tracing::warn!(endpoint = %self.endpoint, error, "rollout: will try again");

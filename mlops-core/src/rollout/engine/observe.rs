@@ -15,6 +15,7 @@ impl Controller {
         let parts = self.parts.clone();
         let orders = orders_after(&*parts.journal, &self.endpoint, self.state.answered);
         let order = orders.await?.into_iter().next();
+        let order = order.map(|(number, order)| (number, order.map_err(|error| error.chain())));
         let asking = async {
             let listed = parts.deployer.list(&self.endpoint);
             futures::join!(

@@ -6,7 +6,7 @@ use super::event::{Entry, Event, Shift, Wish};
 use super::state::{Aborting, Asked, Draining, Pause, Phase, Rollout, Stage, State, Warming};
 use crate::deploy::{Generation, Percent};
 use crate::error::{Error, ErrorKind, Result};
-use crate::rollout::analysis::{Arms, Reading, Service, Verdict};
+use crate::rollout::analysis::{Arms, Judgement, Reading, Service, Verdict};
 use crate::rollout::command::OrderNumber;
 use crate::rollout::spec::RolloutSpec;
 use crate::time::Timestamp;
@@ -17,14 +17,7 @@ use crate::time::Timestamp;
 /// `Corrupt` when the entry can't follow what is recorded.
 pub fn apply(state: &State, entry: &Entry) -> Result<State> {
     let mut next = state.clone();
-    next.sequence += 1;
-    if let Some(answered) = &entry.answers {
-        if answered.order != OrderNumber(state.answered.0 + 1) {
-            return Err(out_of_order(state, entry));
-        }
-        next.answered = answered.order;
-    }
-    if next.move_by(entry)? { Ok(next) } else { Err(out_of_order(state, entry)) }
+    next.follow(entry).map(|()| next)
 }
 
 /// The state after all entries.
@@ -32,12 +25,16 @@ pub fn apply(state: &State, entry: &Entry) -> Result<State> {
 /// # Errors
 /// `Corrupt` when an entry can't follow those before it.
 pub fn replay<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Result<State> {
-    entries.into_iter().try_fold(State::default(), |state, entry| apply(&state, entry))
+    let mut state = State::default();
+    for entry in entries {
+        state.follow(entry)?;
+    }
+    Ok(state)
 }
 
 fn out_of_order(state: &State, entry: &Entry) -> Error {
     let phase = state.rollout.as_ref().map_or("idle", |rollout| rollout.phase.word());
-    let (sequence, event) = (state.sequence + 1, &entry.event);
+    let (sequence, event) = (state.sequence, &entry.event);
     let message = format!(
         "an entry can't follow what is recorded: sequence={sequence} phase={phase} event={event:?}"
     );
@@ -46,8 +43,7 @@ fn out_of_order(state: &State, entry: &Entry) -> Error {
 
 /// Which revisions can be judged in a phase; none in the others.
 pub(super) fn arms(phase: &Phase, spec: &RolloutSpec) -> Option<Arms> {
-    match phase {
-        Phase::Paused { at, .. } => arms(at, spec),
+    match phase.place() {
         Phase::Shadowing(_) => Some(Arms::Both),
         Phase::Step { index, .. } => match spec.strategy.shares().get(*index) {
             Some(&Percent::NONE) => Some(Arms::StableOnly),
@@ -59,38 +55,50 @@ pub(super) fn arms(phase: &Phase, spec: &RolloutSpec) -> Option<Arms> {
 }
 
 impl State {
+    /// Moves by one more entry. After an error it is no state any more.
+    fn follow(&mut self, entry: &Entry) -> Result<()> {
+        self.sequence += 1;
+        if let Some(answered) = &entry.answers {
+            if answered.order != OrderNumber(self.answered.0 + 1) {
+                return Err(out_of_order(self, entry));
+            }
+            self.answered = answered.order;
+        }
+        if self.move_by(entry) { Ok(()) } else { Err(out_of_order(self, entry)) }
+    }
+
     /// Whether the event fits; what it changes is changed then.
-    fn move_by(&mut self, entry: &Entry) -> Result<bool> {
+    fn move_by(&mut self, entry: &Entry) -> bool {
         let at = entry.at;
         match &entry.event {
-            Event::Started { spec } => return Ok(self.start(spec, at)),
-            Event::Refused { .. } => return Ok(entry.answers.is_some()),
+            Event::Started { spec } => return self.start(spec, at),
+            Event::Refused { .. } => return entry.answers.is_some(),
             Event::Queued { spec } => {
                 let fits = self.is_open();
                 self.queued = Some(spec.clone());
-                return Ok(fits);
+                return fits;
             }
-            Event::Dropped { .. } => return Ok(self.queued.take().is_some()),
-            Event::InEffect { generation } => return Ok(self.confirm(*generation)),
+            Event::Dropped { .. } => return self.queued.take().is_some(),
+            Event::InEffect { generation } => return self.confirm(*generation),
             Event::OrphanFound { revision } => {
-                return Ok(!self.live().contains(revision) && self.orphans.insert(revision.clone()));
+                return !self.live().contains(revision) && self.orphans.insert(revision.clone());
             }
-            Event::OrphanEnded { revision } => return Ok(self.orphans.remove(revision)),
+            Event::OrphanEnded { revision } => return self.orphans.remove(revision),
             Event::Shifted { to: Shift::Addresses, wish } => {
                 let same = self.asked.as_ref().is_some_and(|asked| {
                     asked.wish.split() == wish.split() && wish.split().is_some()
                 });
                 self.ask(wish);
-                return Ok(same);
+                return same;
             }
             _ => {}
         }
         let settled = self.is_settled();
-        let Some(rollout) = &mut self.rollout else { return Ok(false) };
+        let Some(rollout) = &mut self.rollout else { return false };
         if let Event::Looked(reading) = &entry.event {
-            return Ok(rollout.look(*reading));
+            return rollout.look(*reading, settled);
         }
-        let Some(phase) = rollout.follow(entry, settled) else { return Ok(false) };
+        let Some(phase) = rollout.follow(entry, settled) else { return false };
         rollout.enter(phase, &entry.event, at);
         let (stable, canary) = (rollout.spec.stable.clone(), rollout.spec.canary().clone());
         match &entry.event {
@@ -105,7 +113,7 @@ impl State {
             }
             _ => {}
         }
-        Ok(true)
+        true
     }
 
     fn start(&mut self, spec: &RolloutSpec, at: Timestamp) -> bool {
@@ -144,16 +152,24 @@ impl State {
 }
 
 impl Rollout {
-    fn look(&mut self, reading: Reading) -> bool {
-        let baking = match &self.phase {
-            Phase::Paused { at, .. } => is_baking(at),
-            phase => is_baking(phase),
-        };
-        match arms(&self.phase, &self.spec).filter(|_| baking) {
+    fn look(&mut self, reading: Reading, settled: bool) -> bool {
+        match arms(&self.phase, &self.spec).filter(|_| self.is_watched(settled)) {
             Some(arms) => self.service.look(reading, arms, &self.spec.analysis),
             None => return false,
         }
         true
+    }
+
+    /// Whether the counts are those of a share that is in effect.
+    fn is_watched(&self, settled: bool) -> bool {
+        // A pause may come between a split's taking effect and the watch of it.
+        let paused = matches!(self.phase, Phase::Paused { .. });
+        match self.phase.place() {
+            Phase::Shadowing(stage) | Phase::Step { stage, .. } => {
+                *stage != Stage::Shifting || (paused && settled)
+            }
+            _ => false,
+        }
     }
 
     /// The phase that an event leads to; `None` when it leads nowhere from here.
@@ -169,7 +185,7 @@ impl Rollout {
             }
             (_, Event::Shifted { to, .. }) => self.shift(*to),
             (_, Event::Paused(reason)) => self.pause(*reason),
-            (Phase::Paused { at, .. }, Event::Resumed) => Some(resumed(at)),
+            (Phase::Paused { reason, at }, Event::Resumed) => Some(resumed(*reason, at)),
             (Phase::Promoting, Event::Promoted) if settled => {
                 Some(Phase::Draining(Draining::Waiting))
             }
@@ -220,10 +236,7 @@ impl Rollout {
     }
 
     fn shift(&self, to: Shift) -> Option<Phase> {
-        let from = match &self.phase {
-            Phase::Paused { at, .. } => at,
-            phase => phase,
-        };
+        let from = self.phase.place();
         let judged = |stage: &Stage| matches!(stage, Stage::Judging { .. });
         let last = self.spec.strategy.shares().len() - 1;
         let shifting = Stage::Shifting;
@@ -276,6 +289,10 @@ impl Rollout {
             Event::Continued => self.inconclusive += 1,
             _ => {}
         }
+        let shadows = |phase: &Phase| matches!(phase.place(), Phase::Shadowing(_));
+        if shadows(&self.phase) && !shadows(&phase) {
+            self.service.forget_canary();
+        }
         // A second order to abort, or what is learned beside the way, does not begin it anew.
         if phase != self.phase && !matches!(event, Event::Scored(_)) {
             self.since = at;
@@ -284,21 +301,21 @@ impl Rollout {
     }
 }
 
-fn is_baking(phase: &Phase) -> bool {
-    match phase {
-        Phase::Shadowing(stage) | Phase::Step { stage, .. } => *stage != Stage::Shifting,
-        _ => false,
-    }
-}
-
-/// What was watched or judged is watched anew; what waited before a gate goes on from there.
-fn resumed(at: &Phase) -> Phase {
+/// What was watched or judged is watched anew; what has passed, or waited before a gate, goes on from there.
+fn resumed(reason: Pause, at: &Phase) -> Phase {
+    let has_passed = |service: &Judgement, quality: &Option<Judgement>| {
+        [Some(service), quality.as_ref()]
+            .into_iter()
+            .flatten()
+            .all(|it| it.verdict == Verdict::Pass)
+    };
     let again = |stage: &Stage| match stage {
-        Stage::Shifting => Stage::Shifting,
-        Stage::Judging { service, quality } if service.verdict == Verdict::Pass => {
-            Stage::Judging { service: service.clone(), quality: quality.clone() }
+        Stage::Judging { service, quality }
+            if !matches!(reason, Pause::Gate(_)) && !has_passed(service, quality) =>
+        {
+            Stage::Baking
         }
-        _ => Stage::Baking,
+        stage => stage.clone(),
     };
     match at {
         Phase::Shadowing(stage) => Phase::Shadowing(again(stage)),

@@ -5,7 +5,7 @@ use super::observe::{Health, Observation, Seen};
 use super::order::answer_order;
 use super::state::{Aborting, Draining, Pause, Phase, Rollout, Stage, State, Warming};
 use super::traffic::{effect, move_addresses, put_into_effect, wish_for};
-use super::watch::{judge_step, look};
+use super::watch::{judge_step, look, without_stable};
 use crate::deploy::{Generation, Percent, RevisionRef, RevisionSpec, TrafficSpec};
 use crate::id::{EndpointName, RevisionName};
 use crate::rollout::spec::{Gate, RolloutSpec};
@@ -185,7 +185,7 @@ fn share(look: Look<'_>, rollout: &Rollout, stage: &Stage) -> Option<Decision> {
 
 fn watch(look: Look<'_>, rollout: &Rollout) -> Option<Decision> {
     if rollout.spec.stable.iter().any(|stable| look.seen.is_down(stable)) {
-        return wait("the stable revision is not ready");
+        return without_stable(look, rollout);
     }
     self::look(look, rollout)
 }
@@ -297,7 +297,8 @@ fn pause(look: Look<'_>, rollout: &Rollout, reason: Pause, at: &Phase) -> Option
         if let Some(back) = fail_over(look, rollout) {
             return Some(back);
         }
-        if *stage != Stage::Shifting
+        // What is in effect is watched, though the pause may have come before the watch began.
+        if (*stage != Stage::Shifting || look.state.is_settled())
             && let Some(moved) = super::watch::guard(look, rollout)
         {
             return Some(moved);

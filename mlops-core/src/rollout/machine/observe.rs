@@ -30,8 +30,8 @@ pub struct Observation {
     pub capabilities: TrafficCapabilities,
     /// What was counted; `None` when it can't be read.
     pub counts: Option<BTreeMap<RevisionName, RevisionCounts>>,
-    /// The next order that is not answered yet.
-    pub order: Option<(OrderNumber, Order)>,
+    /// The next order that is not answered yet, or why it can't be read.
+    pub order: Option<(OrderNumber, Result<Order, String>)>,
 }
 
 /// Whether a revision can answer.
@@ -64,6 +64,11 @@ impl Observation {
 
     pub(super) fn is_ready(&self, revision: &RevisionName) -> bool {
         self.health(revision) == Health::Ready
+    }
+
+    /// Whether some replica of a revision answers.
+    pub(super) fn answers_at_all(&self, revision: &RevisionName) -> bool {
+        matches!(self.status(revision), Seen::There(status) if status.ready > 0)
     }
 
     /// Whether a revision is known not to be able to answer.

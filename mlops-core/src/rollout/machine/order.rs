@@ -12,8 +12,17 @@ use crate::rollout::spec::RolloutSpec;
 /// Answers the next order.
 pub(super) fn answer_order(look: Look<'_>) -> Option<Decision> {
     let (number, order) = look.seen.order.as_ref()?;
-    let answered = Answered { order: *number, by: order.by.clone(), why: order.why.clone() };
     debug_assert_eq!(*number, OrderNumber(look.state.answered.0 + 1));
+    let order = match order {
+        Ok(order) => order,
+        // It is answered as any other: whoever waits behind it is not to wait for ever.
+        Err(reason) => {
+            let (by, why) = ("unknown".to_owned(), String::new());
+            let event = Event::Refused { reason: reason.clone() };
+            return look.answer(Answered { order: *number, by, why }, event);
+        }
+    };
+    let answered = Answered { order: *number, by: order.by.clone(), why: order.why.clone() };
     // What can't be seen can't be checked: a start waits for it, everything else does not.
     if matches!(order.command, Command::Roll(_)) && look.seen.revisions.is_none() {
         return None;
@@ -102,11 +111,7 @@ fn resume(open: &Rollout) -> Result<Event, String> {
 }
 
 fn promote(look: Look<'_>, open: &Rollout) -> Result<Event, String> {
-    let at = match &open.phase {
-        Phase::Paused { at, .. } => at,
-        phase => phase,
-    };
-    if !matches!(at, Phase::Shadowing(_) | Phase::Step { .. }) {
+    if !matches!(open.phase.place(), Phase::Shadowing(_) | Phase::Step { .. }) {
         return Err(format!("it can't be promoted from here: phase={}", open.phase.word()));
     }
     match wish_for(look, open, Shift::Promotion) {

@@ -151,6 +151,15 @@ impl Phase {
         !self.is_terminal() && !matches!(self, Self::Draining(Draining::Ending))
     }
 
+    /// Where it stands, or where it goes on after a pause.
+    #[must_use]
+    pub fn place(&self) -> &Self {
+        match self {
+            Self::Paused { at, .. } => at,
+            phase => phase,
+        }
+    }
+
     /// Its name, for people and machines.
     #[must_use]
     pub fn word(&self) -> &'static str {

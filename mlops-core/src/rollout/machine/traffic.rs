@@ -36,17 +36,29 @@ pub(super) fn put_into_effect(look: Look<'_>) -> Option<Decision> {
     match &asked.wish {
         Wish::Removed => Some(Decision::Act(Action::Remove(endpoint.clone(), asked.generation))),
         Wish::Split { split, .. } => {
-            // What became unready since it was wished for gets no more than it has.
-            let held = |name: &RevisionName| match &look.seen.traffic {
-                Seen::There(there) => there.split.share(name),
-                _ => Percent::NONE,
-            };
-            let mut gaining = split.iter().filter(|(name, share)| *share > held(name));
-            if gaining.any(|(name, _)| !look.seen.is_ready(name)) {
+            if !split.iter().all(|(name, share)| may_have(look, name, share)) {
                 return None;
             }
             let spec = traffic_spec(endpoint, asked)?;
             Some(Decision::Act(Action::Set(Box::new(spec))))
+        }
+    }
+}
+
+/// Whether a revision may be given a share: what became unready since that was wished for gets no more
+/// than it has. A data plane that was started anew has forgotten what it had: to give that back is no
+/// gain, and is better done by some replicas than by none.
+fn may_have(look: Look<'_>, name: &RevisionName, share: Percent) -> bool {
+    if look.seen.is_ready(name) || share == Percent::NONE {
+        return true;
+    }
+    match &look.seen.traffic {
+        Seen::There(there) => share <= there.split.share(name),
+        Seen::Unknown => false,
+        Seen::Absent => {
+            let before = look.state.effective.as_ref().and_then(|before| before.wish.split());
+            let had = before.map_or(Percent::NONE, |split| split.share(name));
+            share <= had && look.seen.answers_at_all(name)
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Watching a step, and what follows from its judgement.
 
+use std::time::Duration;
+
 use super::apply::arms;
 use super::decide::{Action, Decision, Look, shift, wait};
 use super::event::{Event, Shift};
@@ -7,12 +9,16 @@ use super::state::{Pause, Phase, Rollout};
 use crate::rollout::analysis::{Arms, Judgement, Reading, Verdict};
 use crate::rollout::spec::{Hold, OnNoData};
 
+/// In a pause the counts are read each time that it has lasted a quarter longer …
+const GROWTH: f64 = 4.0;
+/// … and at least once in so many times the usual interval.
+const RAREST: u32 = 30;
+
+const STABLE_DOWN: &str = "the stable revision is not ready";
+
 fn hold(rollout: &Rollout) -> Hold {
-    let at = match &rollout.phase {
-        Phase::Paused { at, .. } => at,
-        phase => phase,
-    };
-    let shadow = rollout.spec.shadow.filter(|_| matches!(at, Phase::Shadowing(_)));
+    let shadows = matches!(rollout.phase.place(), Phase::Shadowing(_));
+    let shadow = rollout.spec.shadow.filter(|_| shadows);
     shadow.map_or(rollout.spec.hold, |shadow| shadow.hold)
 }
 
@@ -23,22 +29,36 @@ fn judge(rollout: &Rollout, arms: Arms) -> Judgement {
 /// Reads the counts when that is due.
 fn read(look: Look<'_>, rollout: &Rollout) -> Option<Decision> {
     let every = rollout.spec.analysis.look_every;
+    is_due(look, rollout, every)
+        .then(|| look.record(Event::Looked(reading(look, rollout))))
+        .flatten()
+}
+
+/// Reads the counts in a pause, which may last for ever, as its journal must not: the longer it has
+/// lasted the more rarely, and not when nothing has moved.
+fn read_in_pause(look: Look<'_>, rollout: &Rollout) -> Option<Decision> {
+    let every = rollout.spec.analysis.look_every;
+    let lasted = look.now.seconds_since(rollout.since).max(0.0);
+    let grown = Duration::try_from_secs_f64(lasted / GROWTH).unwrap_or(Duration::MAX);
+    let every = grown.min(every.saturating_mul(RAREST)).max(every);
+    let reading = is_due(look, rollout, every).then(|| reading(look, rollout))?;
+    rollout.service.has_moved(&reading).then(|| look.record(Event::Looked(reading))).flatten()
+}
+
+fn is_due(look: Look<'_>, rollout: &Rollout, every: Duration) -> bool {
     let last = rollout.service.last_look().filter(|last| *last >= rollout.started);
-    if last.is_some_and(|last| look.now < last.saturating_add(every)) {
-        return None;
-    }
-    let at = match &rollout.phase {
-        Phase::Paused { at, .. } => at,
-        phase => phase,
-    };
+    last.is_none_or(|last| look.now >= last.saturating_add(every))
+}
+
+fn reading(look: Look<'_>, rollout: &Rollout) -> Reading {
     let counts = |revision| look.seen.counts.as_ref().and_then(|counts| counts.get(revision));
     let canary = counts(rollout.spec.canary());
-    let canary = match at {
+    let canary = match rollout.phase.place() {
         Phase::Shadowing(_) => canary.map(|counts| counts.copies),
         _ => canary.map(|counts| counts.served),
     };
     let stable = rollout.spec.stable.as_ref().and_then(counts).map(|counts| counts.served);
-    look.record(Event::Looked(Reading { at: look.now, stable, canary }))
+    Reading { at: look.now, stable, canary }
 }
 
 /// What a pause goes on doing: looking, and going back when the evidence says so.
@@ -48,7 +68,19 @@ pub(super) fn guard(look: Look<'_>, rollout: &Rollout) -> Option<Decision> {
     if judgement.verdict == Verdict::Fail {
         return look.abort(judgement.reason);
     }
-    read(look, rollout)
+    read_in_pause(look, rollout)
+}
+
+/// What a step does while there is nothing to compare with: it waits, as long as for any other data.
+pub(super) fn without_stable(look: Look<'_>, rollout: &Rollout) -> Option<Decision> {
+    if !look.over(rollout, hold(rollout).max) {
+        return wait(STABLE_DOWN);
+    }
+    let judgement = judge(rollout, arms(&rollout.phase, &rollout.spec)?);
+    look.record(Event::Judged(match judgement.verdict {
+        Verdict::Fail => judgement,
+        _ => Judgement { verdict: Verdict::NoData, reason: STABLE_DOWN.to_owned() },
+    }))
 }
 
 /// Looks, and judges once the step is over; at once when the evidence says so.
@@ -94,20 +126,30 @@ pub(super) fn judge_step(
             look.record(Event::Paused(Pause::Inconclusive))
         }
         Verdict::Inconclusive => look.record(Event::Continued),
-        Verdict::NoData => match rollout.spec.on_no_data {
-            OnNoData::Pause => look.record(Event::Paused(Pause::NoData)),
-            OnNoData::Abort => look.abort(format!("no data: {}", judgement.reason)),
-            OnNoData::Advance => advance(look, rollout),
-        },
+        Verdict::NoData => without_data(look, rollout, &judgement.reason),
+    }
+}
+
+fn without_data(look: Look<'_>, rollout: &Rollout, reason: &str) -> Option<Decision> {
+    match rollout.spec.on_no_data {
+        OnNoData::Pause => look.record(Event::Paused(Pause::NoData)),
+        OnNoData::Abort => look.abort(format!("no data: {reason}")),
+        // Also while the stable revision is not ready: what takes over may be what mends it.
+        OnNoData::Advance => next_share(look, rollout),
     }
 }
 
 fn advance(look: Look<'_>, rollout: &Rollout) -> Option<Decision> {
-    if let Some(stable) = &rollout.spec.stable
-        && !look.seen.is_ready(stable)
-    {
-        return wait("the stable revision is not ready");
+    match &rollout.spec.stable {
+        Some(stable) if look.seen.is_down(stable) && look.over(rollout, hold(rollout).max) => {
+            without_data(look, rollout, STABLE_DOWN)
+        }
+        Some(stable) if !look.seen.is_ready(stable) => wait(STABLE_DOWN),
+        _ => next_share(look, rollout),
     }
+}
+
+fn next_share(look: Look<'_>, rollout: &Rollout) -> Option<Decision> {
     let next = match &rollout.phase {
         Phase::Step { index, .. } => index + 1,
         _ => 0,

@@ -130,6 +130,15 @@ impl World {
         }
     }
 
+    /// Five hundred copies, while there are any.
+    pub(super) async fn copy(&self, new: Manners) {
+        let observed = self.traffic.observed(&endpoint()).await;
+        if observed.is_ok_and(|observed| observed.mirror.is_some()) {
+            let copies = Served { requests: 500, errors: new.errors / 2, slow: new.slow / 2 };
+            self.traffic.feed_copies(&endpoint(), &revision("new"), copies);
+        }
+    }
+
     /// Ten seconds at a time: a thousand requests, then whatever the controller does.
     pub(super) async fn turn(&self, controller: &mut Controller, old: Manners, new: Manners) {
         self.wait(10);
