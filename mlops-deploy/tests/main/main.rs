@@ -11,4 +11,5 @@ mod load;
 mod overload;
 mod process;
 mod server;
+mod serving;
 mod switch;
