@@ -8,7 +8,7 @@
 //! | `DELETE /endpoints/{name}/traffic/{generation}` | 204 |
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use http::{Method, StatusCode};
 use mlops_core::deploy::{
     Generation, ObservedTraffic, RevisionCounts, ServiceMetrics as _, Traffic as _, TrafficSpec,
@@ -17,7 +17,7 @@ use mlops_core::id::{EndpointName, RevisionName};
 use mlops_core::{Error, ErrorKind};
 use mlops_http::auth::Scope;
 use mlops_http::error::HttpError;
-use mlops_http::route::Routes;
+use mlops_http::route::{Path, Routes};
 
 use super::Gateway;
 

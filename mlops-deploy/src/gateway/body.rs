@@ -10,7 +10,7 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use http_body_util::combinators::UnsyncBoxBody;
 
-use super::counts::{InFlight, Outcome};
+use super::counts::{InFlight, Outcome, Upload};
 
 /// Any error of a body.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -24,6 +24,42 @@ where
     B::Error: Into<BoxError>,
 {
     body.map_err(Into::into).boxed_unsync()
+}
+
+/// A client's body, which notes what it does.
+struct Uploaded {
+    body: AnyBody,
+    upload: Arc<Upload>,
+}
+
+/// The body of a client, with a note in `upload` of whether it is waited for, and whether it breaks.
+pub(super) fn uploaded(body: AnyBody, upload: &Arc<Upload>) -> AnyBody {
+    Uploaded { body, upload: Arc::clone(upload) }.boxed_unsync()
+}
+
+impl Body for Uploaded {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let frame = Pin::new(&mut self.body).poll_frame(cx);
+        self.upload.wait(frame.is_pending());
+        if let Poll::Ready(Some(Err(_))) = &frame {
+            self.upload.note_break();
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }
 
 /// Where a body waits until it is first read. A connection that could not be made has not read it.

@@ -6,8 +6,10 @@
 //! another process set splits and read counts, and [`RemoteGateway`] is that controller's side of it.
 //!
 //! A request that could not even be delivered is offered to the revision's other replicas, then to
-//! other revisions with a share; it counts as an error of the revision that was picked. A request that
-//! may have been taken in is never sent twice. The header `mlops-revision` of an answer says whose it is.
+//! other revisions that have a share by then; it counts as an error of the revision that was picked. A
+//! request that may have been taken in is never sent twice. A client whose own body breaks off counts against
+//! nobody, nor does one that goes away, unless it had waited for longer than the
+//! [latency bound](GatewayOptions::latency_bound). The header `mlops-revision` of an answer says whose it is.
 
 pub mod admin;
 mod body;
@@ -166,14 +168,24 @@ impl Gateway {
         Some(Picked { table: Arc::clone(table), first: (Arc::clone(target), in_flight) })
     }
 
-    async fn forward<B>(self, endpoint: EndpointName, request: Request<B>) -> Response<AnyBody>
-    where
-        B: Body<Data = Bytes> + Send + 'static,
-        B::Error: Into<BoxError>,
-    {
+    /// The same for a request that nobody of `asked` could be reached for: by the split that is in effect now, so
+    /// that a revision whose share has been taken away gets nothing.
+    fn pick_other(
+        &self,
+        endpoint: &EndpointName,
+        asked: &[RevisionName],
+    ) -> Option<(Arc<Target>, InFlight)> {
+        let endpoints = self.0.endpoints.read().unwrap_or_else(PoisonError::into_inner);
+        let target = endpoints.get(endpoint)?.table.as_ref()?.other(asked)?;
+        let in_flight = InFlight::begin(&target.counters, &self.0.measure, Kind::Served);
+        Some((Arc::clone(target), in_flight))
+    }
+
+    async fn forward(self, endpoint: EndpointName, request: Request<AnyBody>) -> Response<AnyBody> {
         match self.pick(&endpoint, &request) {
             Some(Picked { table, first }) => {
-                self.0.proxy.forward(request, &table, first, &self.0.measure).await
+                let others = |asked: &[RevisionName]| self.pick_other(&endpoint, asked);
+                self.0.proxy.forward(request, &table, first, &self.0.measure, others).await
             }
             None => {
                 let message = format!("the endpoint serves nothing yet: endpoint={endpoint}");
@@ -275,6 +287,41 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (gateway, endpoint) = (self.gateway.clone(), self.endpoint.clone());
+        let request = request.map(body::boxed);
         Box::pin(async move { Ok(gateway.forward(endpoint, request).await) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mlops_core::deploy::{Backend, Percent, Split};
+    use mlops_core::id::Address;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_revision_whose_share_is_gone_is_no_longer_asked_in_the_place_of_another() {
+        let gateway = Gateway::new(&GatewayOptions::default());
+        let endpoint = EndpointName::new("flights").unwrap();
+        let [stable, canary] = ["stable", "canary"].map(|name| RevisionName::new(name).unwrap());
+        let backend = Backend { addresses: vec![Address::new("127.0.0.1:1").unwrap()] };
+        let set = |generation, percent| {
+            let percent = Percent::new(percent).unwrap();
+            let split = Split::between(stable.clone(), canary.clone(), percent).unwrap();
+            let backends = [&stable, &canary].map(|name| (name.clone(), backend.clone()));
+            let endpoint = endpoint.clone();
+            TrafficSpec::new(endpoint, Generation(generation), split, backends.into()).unwrap()
+        };
+        gateway.set(set(1, 50)).await.unwrap();
+        // The request was picked for the stable revision by this split, and finds it gone.
+        let asked = [stable.clone()];
+        let (other, in_flight) = gateway.pick_other(&endpoint, &asked).unwrap();
+        assert_eq!(other.revision, canary);
+        assert_eq!(gateway.observed(&endpoint).await.unwrap().in_flight[&canary], 1);
+        drop(in_flight);
+        gateway.set(set(2, 0)).await.unwrap();
+        assert!(gateway.pick_other(&endpoint, &asked).is_none());
+        gateway.remove(&endpoint, Generation(3)).await.unwrap();
+        assert!(gateway.pick_other(&endpoint, &[]).is_none());
     }
 }

@@ -4,23 +4,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::future::BoxFuture;
 use http::request::Parts;
 use http::uri::Scheme;
 use http::{HeaderValue, Request, Response, StatusCode, Uri, Version, header};
 use http_body::Body;
-use http_body_util::{BodyExt as _, Full, Limited};
+use http_body_util::{BodyExt as _, Collected, Full, Limited};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use mlops_core::id::Address;
+use mlops_core::id::{Address, RevisionName};
 use mlops_http::error::{HttpError, error_only};
 use mlops_http::server::Peer;
 use tokio::sync::Semaphore;
 
 use super::GatewayOptions;
-use super::body::{AnyBody, BoxError, Counted, Waiting, boxed};
-use super::counts::{InFlight, Kind, Measure, Outcome};
+use super::body::{AnyBody, BoxError, Counted, Waiting, boxed, uploaded};
+use super::counts::{InFlight, Kind, Measure, Outcome, Upload};
 use super::head;
 use super::table::{Table, Target};
 
@@ -43,7 +44,17 @@ enum Failure {
     Unreached(String),
     /// It may have been taken in: only the client can know whether to ask again.
     Broken(HttpError),
+    /// The client's own body did not come, or not in time: no fault of the revision's.
+    Client(HttpError),
 }
+
+/// Who else may be asked, told who has been: another each time, counted in as it is picked.
+pub(super) trait Others:
+    Fn(&[RevisionName]) -> Option<(Arc<Target>, InFlight)> + Send + Sync
+{
+}
+
+impl<F: Fn(&[RevisionName]) -> Option<(Arc<Target>, InFlight)> + Send + Sync> Others for F {}
 
 impl Proxy {
     pub(super) fn new(options: &GatewayOptions) -> Self {
@@ -61,64 +72,52 @@ impl Proxy {
         }
     }
 
-    /// Answers a request by the revision that `first` was picked for. `table` is the split that it was picked from.
-    pub(super) async fn forward<B>(
+    /// Answers a request by the revision that `first` was picked for. `table` is the split that it was picked from;
+    /// `others` knows the one that is in effect by then.
+    pub(super) async fn forward(
         self: &Arc<Self>,
-        request: Request<B>,
+        request: Request<AnyBody>,
         table: &Arc<Table>,
         first: (Arc<Target>, InFlight),
         measure: &Arc<Measure>,
-    ) -> Response<AnyBody>
-    where
-        B: Body<Data = Bytes> + Send + 'static,
-        B::Error: Into<BoxError>,
-    {
+        others: impl Others,
+    ) -> Response<AnyBody> {
         let peer = request.extensions().get::<Peer>().map(|peer| peer.0.ip());
         let (mut parts, body) = request.into_parts();
         head::forward(&mut parts, peer);
-        let body = match self.copy(&parts, body, table, measure).await {
+        let (mut target, mut request) = first;
+        let upload = Arc::default();
+        request.watch(&upload);
+        let body = match self.copy(&parts, uploaded(body, &upload), table, measure).await {
             Ok(body) => Waiting::new(body),
             Err(error) => return answer(&error),
         };
-        let (target, mut request) = first;
-        let failure = match self.send_to(&target, &parts, &body).await {
-            Ok(response) => return counted(response, &target, request),
-            Err(failure) => failure,
-        };
-        request.note(Outcome::Failed);
-        drop(request);
-        match failure {
-            Failure::Broken(error) => answer(&error),
-            Failure::Unreached(why) => {
-                tracing::warn!(revision = %target.revision, why, "a revision can't be reached");
-                self.ask_others(&target, table, &parts, &body, measure).await
-            }
-        }
-    }
-
-    /// Nobody of the picked revision could be reached, and nothing was sent: another with a share may
-    /// answer. What failed has been counted against the one that was picked.
-    async fn ask_others(
-        &self,
-        picked: &Target,
-        table: &Table,
-        parts: &Parts,
-        body: &Waiting,
-        measure: &Arc<Measure>,
-    ) -> Response<AnyBody> {
-        for target in table.others(picked) {
-            let mut request = InFlight::begin(&target.counters, measure, Kind::Served);
-            match self.send_to(target, parts, body).await {
-                Ok(response) => return counted(response, target, request),
-                Err(Failure::Unreached(_)) => request.note(Outcome::Failed),
+        // Whoever could not be reached was sent nothing: another with a share may answer. Each failure is counted
+        // against the revision that was picked.
+        let mut asked = Vec::new();
+        loop {
+            match self.send_to(&target, &parts, &body, &upload).await {
+                Ok(response) => return counted(response, &target, request),
+                Err(Failure::Client(error)) => return answer(&error),
                 Err(Failure::Broken(error)) => {
                     request.note(Outcome::Failed);
                     return answer(&error);
                 }
+                Err(Failure::Unreached(why)) => {
+                    tracing::warn!(revision = %target.revision, why, "a revision can't be reached");
+                    request.note(Outcome::Failed);
+                    drop(request);
+                }
             }
+            asked.push(target.revision.clone());
+            let Some(other) = others(&asked) else {
+                let message =
+                    format!("no revision can be reached: endpoint={}", table.spec.endpoint);
+                return answer(&HttpError::new(StatusCode::BAD_GATEWAY, "unreachable", message));
+            };
+            (target, request) = other;
+            request.watch(&upload);
         }
-        let message = format!("no revision can be reached: endpoint={}", table.spec.endpoint);
-        answer(&HttpError::new(StatusCode::BAD_GATEWAY, "unreachable", message))
     }
 
     /// Tries a revision's addresses until one takes the request.
@@ -127,6 +126,7 @@ impl Proxy {
         target: &Target,
         parts: &Parts,
         body: &Waiting,
+        upload: &Upload,
     ) -> Result<Response<Incoming>, Failure> {
         let mut last = "it has no address".to_owned();
         for address in target.addresses() {
@@ -137,6 +137,16 @@ impl Proxy {
                 Ok(Ok(response)) => return Ok(response),
                 Ok(Err(error)) if error.is_connect() && body.is_whole() => {
                     last = format!("{address}: {}", chain(&error));
+                }
+                Ok(Err(_)) if upload.is_broken() => {
+                    // The server knows why, and says so in this one's place.
+                    let error = HttpError::bad_request("the body broke off");
+                    return Err(Failure::Client(error));
+                }
+                Err(_) if upload.is_owed() => {
+                    upload.note_break();
+                    let error = HttpError::timeout("the body did not come in time");
+                    return Err(Failure::Client(error));
                 }
                 Ok(Err(error)) => {
                     tracing::warn!(revision = %target.revision, error = chain(&error), "a revision broke off");
@@ -164,31 +174,27 @@ impl Proxy {
     /// Sends a copy to the mirror, where there is one for this request, and gives the body back. A body
     /// whose size is unknown or beyond the bound is not copied, nor is any while too many copies are
     /// under way: the client never waits for a mirror.
-    async fn copy<B>(
+    async fn copy(
         self: &Arc<Self>,
         parts: &Parts,
-        body: B,
+        body: AnyBody,
         table: &Table,
         measure: &Arc<Measure>,
-    ) -> Result<AnyBody, HttpError>
-    where
-        B: Body<Data = Bytes> + Send + 'static,
-        B::Error: Into<BoxError>,
-    {
+    ) -> Result<AnyBody, HttpError> {
         let small = body.size_hint().upper().is_some_and(|bytes| bytes <= self.mirror_bytes);
         let target = table.mirror().filter(|_| small);
         let place = target.and_then(|_| Arc::clone(&self.copies).try_acquire_owned().ok());
-        let (Some(target), Some(place)) = (target, place) else { return Ok(boxed(body)) };
+        let (Some(target), Some(place)) = (target, place) else { return Ok(body) };
         let limit = usize::try_from(self.mirror_bytes).unwrap_or(usize::MAX);
-        let bytes = Limited::new(body, limit).collect().await;
+        let bytes = whole(body, limit).await;
         let bytes = bytes.map_err(|error| HttpError::bad_request(error.to_string()))?.to_bytes();
         let copy = Waiting::new(boxed(Full::new(bytes.clone())));
         let mut request = InFlight::begin(&target.counters, measure, Kind::Copy);
         let (proxy, target, mut parts) = (Arc::clone(self), Arc::clone(target), parts.clone());
-        parts.headers.insert("x-mlops-copy", HeaderValue::from_static("1"));
+        parts.headers.insert(head::COPY, HeaderValue::from_static("1"));
         // Bounded by the places, ended by the answer's deadline.
         tokio::spawn(async move {
-            let outcome = match proxy.send_to(&target, &parts, &copy).await {
+            let outcome = match proxy.send_to(&target, &parts, &copy, &Upload::default()).await {
                 Ok(response) => read_to_end(response, proxy.answer_deadline).await,
                 Err(_) => Outcome::Failed,
             };
@@ -197,6 +203,12 @@ impl Proxy {
         });
         Ok(boxed(Full::new(bytes)))
     }
+}
+
+/// Reads a body of at most `limit` bytes. The future is boxed because the compiler can't prove it `Send` where it is
+/// awaited (rust-lang/rust#102211).
+fn whole(body: AnyBody, limit: usize) -> BoxFuture<'static, Result<Collected<Bytes>, BoxError>> {
+    Box::pin(Limited::new(body, limit).collect())
 }
 
 /// Reads an answer that nobody wants, so that its time and its end are known.

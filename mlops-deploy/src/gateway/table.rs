@@ -82,10 +82,10 @@ impl Table {
         .map(|(_, target)| target)
     }
 
-    /// Who else may answer when nobody of `but` could even be reached.
-    pub(super) fn others(&self, but: &Target) -> impl Iterator<Item = &Arc<Target>> {
-        let others = self.shares.iter().map(|(_, target)| target);
-        others.filter(|target| target.revision != but.revision)
+    /// Who else may answer when nobody of `asked` could even be reached.
+    pub(super) fn other(&self, asked: &[RevisionName]) -> Option<&Arc<Target>> {
+        let mut others = self.shares.iter().map(|(_, target)| target);
+        others.find(|target| !asked.contains(&target.revision))
     }
 
     /// The revision that gets a copy of this request, if any does.

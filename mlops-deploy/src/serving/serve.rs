@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use async_trait::async_trait;
@@ -98,6 +99,39 @@ pub struct IndexEntry {
 /// Makes the batch of a request, once it is known which model it is for.
 pub type Bind<'a> = Box<dyn FnOnce(&Binding) -> Result<RecordBatch> + Send + 'a>;
 
+/// How much a server takes at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Capacity {
+    /// Predictions that run or wait at most.
+    pub predictions: usize,
+    /// When a client that is refused should come back.
+    pub retry_after: Duration,
+}
+
+impl Default for Capacity {
+    /// No bound; 1 s.
+    fn default() -> Self {
+        Self { predictions: usize::MAX, retry_after: Duration::from_secs(1) }
+    }
+}
+
+impl Capacity {
+    /// Sets how many predictions run or wait at most.
+    #[must_use]
+    pub fn with_predictions(mut self, predictions: usize) -> Self {
+        self.predictions = predictions;
+        self
+    }
+
+    /// Sets when a client that is refused should come back.
+    #[must_use]
+    pub fn with_retry_after(mut self, retry_after: Duration) -> Self {
+        self.retry_after = retry_after;
+        self
+    }
+}
+
 /// A server of models, without its protocols.
 ///
 /// # Contract
@@ -117,7 +151,7 @@ pub trait Serve: Send + Sync + Debug {
     /// Makes the batch and has the model answer it.
     ///
     /// # Errors
-    /// Those of `bind`, `Overloaded` before anything is begun, and those of the model.
+    /// `Overloaded` before anything is begun, those of `bind`, and those of the model.
     async fn run(&self, model: &Arc<LoadedModel>, bind: Bind<'_>) -> Result<RecordBatch>;
 
     /// Whether requests will be answered; false as soon as the server is to stop.
@@ -131,6 +165,14 @@ pub trait Serve: Send + Sync + Debug {
 
     /// Every version that is loaded, ordered by model and version.
     fn loaded(&self) -> Vec<Arc<LoadedModel>>;
+
+    /// How much is taken at once; protocols turn away, unread, what is far beyond it.
+    fn capacity(&self) -> Capacity {
+        Capacity::default()
+    }
+
+    /// Is told of a request that was refused before [`run`](Self::run), after its path was read: for who counts.
+    fn refused(&self, _model: &str, _version: Option<&str>, _error: &ServeError) {}
 
     /// Whether this model answers.
     ///
@@ -184,17 +226,25 @@ pub trait Serve: Send + Sync + Debug {
     }
 }
 
-/// An output that does not exist is refused before anything is computed.
+/// An output that does not exist, or that is asked for twice, is refused before anything is computed: each is a
+/// copy of its column, and a request may name many.
 fn check_outputs(signature: &Signature, selection: &[String]) -> Result<()> {
-    let known = |name: &str| signature.outputs().iter().any(|spec| spec.name() == name);
-    match selection.iter().find(|name| !known(name)) {
-        None => Ok(()),
-        Some(name) => {
+    let known = signature.outputs();
+    let mut asked = vec![false; known.len()];
+    for name in selection {
+        let Some(at) = known.iter().position(|spec| spec.name() == name) else {
             let name = shorten(name);
-            let known: Vec<_> = signature.outputs().iter().map(|spec| spec.name()).collect();
-            Err(ServeError::invalid(format!(
+            let known: Vec<_> = known.iter().map(|spec| spec.name()).collect();
+            return Err(ServeError::invalid(format!(
                 "the model has no such output: tensor={name:?} known={known:?}"
-            )))
+            )));
+        };
+        if std::mem::replace(&mut asked[at], true) {
+            let name = shorten(name);
+            return Err(ServeError::invalid(format!(
+                "an output is asked for twice: tensor={name:?}"
+            )));
         }
     }
+    Ok(())
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
+use bytes::Bytes;
 use futures::StreamExt as _;
 use http::{Method, Request, StatusCode};
 use mlops_core::deploy::{
@@ -28,14 +29,21 @@ pub(crate) fn start_named(version: String) -> ServerHandle {
 
 /// A revision's server.
 pub(crate) fn start(version: &'static str) -> ServerHandle {
+    start_with(version, ServerOptions::default())
+}
+
+/// The same with these options.
+pub(crate) fn start_with(version: &'static str, options: ServerOptions) -> ServerHandle {
     let slow = move || async move {
         tokio::time::sleep(Duration::from_millis(100)).await;
         version
     };
     let headers = |request: Request<Body>| async move {
-        let names: Vec<&str> = request.headers().keys().map(|name| name.as_str()).collect();
-        names.join(" ")
+        let lines = request.headers().iter();
+        let lines = lines.map(|(name, value)| format!("{name}={}\n", value.to_str().unwrap()));
+        format!("{:?}\n{}", request.version(), lines.collect::<String>())
     };
+    let length = |body: Bytes| async move { body.len().to_string() };
     let echo = |request: Request<Body>| async move {
         Body::from_stream(request.into_body().into_data_stream())
     };
@@ -52,12 +60,13 @@ pub(crate) fn start(version: &'static str) -> ServerHandle {
         .route(Method::GET, "/slow", Scope::Public, slow)
         .route(Method::GET, "/headers", Scope::Public, headers)
         .route(Method::POST, "/echo", Scope::Public, echo)
+        .route(Method::POST, "/length", Scope::Public, length)
+        .route(Method::GET, "/never", Scope::Public, std::future::pending::<()>)
         .route(Method::GET, "/break", Scope::Public, break_off)
         .route(Method::GET, "/fail", Scope::Public, || async { StatusCode::INTERNAL_SERVER_ERROR });
     let listener = bind(DEFAULT_HOST, 0, &Anyone).unwrap();
     let limits = BodyLimits::default().with_max_bytes(64 << 20);
-    let options = ServerOptions::default().with_body(limits);
-    serve(listener, routes.into_service((), Arc::new(Anyone)), options).unwrap()
+    serve(listener, routes.into_service((), Arc::new(Anyone)), options.with_body(limits)).unwrap()
 }
 
 pub(crate) fn endpoint() -> EndpointName {
@@ -70,8 +79,12 @@ pub(crate) fn revision(name: &str) -> RevisionName {
 
 /// A gateway behind a server of its own.
 pub(crate) fn front(gateway: &Gateway) -> ServerHandle {
+    front_with(gateway, BodyLimits::default().with_max_bytes(64 << 20))
+}
+
+/// The same with these limits of a body.
+pub(crate) fn front_with(gateway: &Gateway, limits: BodyLimits) -> ServerHandle {
     let listener = bind(DEFAULT_HOST, 0, &Anyone).unwrap();
-    let limits = BodyLimits::default().with_max_bytes(64 << 20);
     let options = ServerOptions::default().with_body(limits);
     serve(listener, gateway.service(endpoint()), options).unwrap()
 }
@@ -96,12 +109,17 @@ pub(crate) fn address(server: &ServerHandle) -> String {
 
 /// Waits until no request is under way at `name`; panics when that takes absurdly long.
 pub(crate) async fn idle(gateway: &Gateway, name: &str) -> ObservedTraffic {
+    under_way(gateway, name, 0).await
+}
+
+/// Waits until so many requests are under way at `name`; panics when that takes absurdly long.
+pub(crate) async fn under_way(gateway: &Gateway, name: &str, count: u64) -> ObservedTraffic {
     for _ in 0..3_000 {
         let observed = gateway.observed(&endpoint()).await.unwrap();
-        if observed.in_flight.get(&revision(name)).is_none_or(|count| *count == 0) {
+        if observed.in_flight.get(&revision(name)).copied().unwrap_or_default() == count {
             return observed;
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    panic!("requests stay under way at {name}")
+    panic!("never {count} requests under way at {name}")
 }

@@ -13,12 +13,15 @@ use mlops_core::deploy::{Generation, Mirror, Percent, ServiceMetrics as _, Stick
 use mlops_core::id::Address;
 use mlops_deploy::gateway::{Gateway, GatewayOptions, RemoteGateway, admin};
 use mlops_http::auth::BearerToken;
+use mlops_http::body::BodyLimits;
 use mlops_http::listen::{DEFAULT_HOST, bind};
-use mlops_http::server::{ServerHandle, ServerOptions, serve};
+use mlops_http::server::{Http2, ServerHandle, ServerOptions, serve};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use super::backend::{address, endpoint, front, idle, revision, spec, start};
+use super::backend::{
+    address, endpoint, front, front_with, idle, revision, spec, start, start_with, under_way,
+};
 
 /// A gateway between a stable revision and a canary.
 struct Pair {
@@ -175,14 +178,85 @@ async fn what_takes_longer_than_the_bound_is_slow() {
     assert_eq!((served.requests, served.slow, served.errors), (1, 1, 0));
 }
 
+/// One revision behind a gateway with this bound of latency, and the bytes of a request that is not over.
+async fn begun(latency_bound: Duration, request: &str) -> (Pair, TcpStream) {
+    let (stable, canary) = (start("stable"), start("unused"));
+    let gateway = Gateway::new(&GatewayOptions::default().with_latency_bound(latency_bound));
+    gateway.set(spec(1, &[("stable", address(&stable), 100)])).await.unwrap();
+    let limits = BodyLimits::default().with_progress(Some(Duration::from_millis(100)));
+    let pair = Pair { server: front_with(&gateway, limits), gateway, stable, canary };
+    let mut stream = TcpStream::connect(address(&pair.server)).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    (pair, stream)
+}
+
+/// Requests, errors and slow ones of the stable revision once it is idle.
+async fn counted(pair: &Pair) -> (u64, u64, u64) {
+    idle(&pair.gateway, "stable").await;
+    let served = pair.counts("stable").await.served;
+    (served.requests, served.errors, served.slow)
+}
+
+const NEVER: &str = "GET /never HTTP/1.1\r\nhost: localhost\r\n\r\n";
+
+#[tokio::test]
+async fn a_revision_that_hangs_is_slow_for_a_client_that_gives_up_after_the_bound() {
+    for (bound, want) in [(Duration::ZERO, (1, 0, 1)), (Duration::from_secs(3600), (0, 0, 0))] {
+        let (pair, stream) = begun(bound, NEVER).await;
+        under_way(&pair.gateway, "stable", 1).await;
+        drop(stream);
+        assert_eq!(counted(&pair).await, want, "{bound:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_stalls_or_breaks_is_the_clients_fault_and_counted_against_nobody() {
+    let head = "POST /length HTTP/1.1\r\nhost: localhost\r\n";
+    for (rest, status) in [
+        ("content-length: 10\r\n\r\nabc", "408"),
+        ("transfer-encoding: chunked\r\n\r\n3\r\nabc\r\nno size\r\n", "400"),
+    ] {
+        let (pair, mut stream) = begun(Duration::ZERO, &format!("{head}{rest}")).await;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+        assert_eq!(counted(&pair).await, (0, 0, 0), "{rest}");
+    }
+    let (pair, stream) =
+        begun(Duration::ZERO, &format!("{head}content-length: 10\r\n\r\nabc")).await;
+    under_way(&pair.gateway, "stable", 1).await;
+    drop(stream);
+    assert_eq!(counted(&pair).await, (0, 0, 0), "gone");
+}
+
 #[tokio::test]
 async fn headers_of_the_connection_stay_and_the_client_cannot_claim_an_address() {
     let pair = Pair::with_share(0).await;
-    let headers = [("connection", "x-hop"), ("x-hop", "1"), ("x-forwarded-for", "6.6.6.6")];
+    let headers = [
+        ("connection", "x-hop"),
+        ("x-hop", "1"),
+        ("x-forwarded-for", "6.6.6.6"),
+        ("x-forwarded-for", "7.7.7.7"),
+        ("x-forwarded-host", "evil.example"),
+        ("x-forwarded-proto", "evil"),
+        ("x-forwarded-port", "6666"),
+        ("x-real-ip", "6.6.6.6"),
+        ("forwarded", "for=6.6.6.6"),
+        ("x-mlops-copy", "6"),
+        ("x-kept", "2"),
+    ];
     let seen = pair.ask(Method::GET, "/headers", &headers).await;
     let text = seen.text.unwrap();
-    assert!(!text.contains("x-hop") && !text.contains("connection"), "{text}");
-    assert!(text.contains("x-forwarded-for") && text.contains("x-forwarded-host"), "{text}");
+    let mut lines: Vec<&str> = text.lines().filter(|line| !line.starts_with("host=")).collect();
+    lines.sort_unstable();
+    let want = [
+        "HTTP/1.1",
+        "via=1.1 mlops",
+        "x-forwarded-for=127.0.0.1",
+        "x-forwarded-host=localhost",
+        "x-kept=2",
+    ];
+    assert_eq!(lines, want);
     assert!(!seen.headers.contains_key("connection"));
     assert_eq!(seen.headers["mlops-revision"], "stable");
 }
@@ -244,9 +318,8 @@ async fn a_request_hidden_behind_another_length_reaches_no_revision() {
     assert_eq!((served.requests, served.errors), (1, 0));
 }
 
-#[tokio::test]
-async fn http2_is_passed_on_as_such() {
-    let pair = Pair::with_share(0).await;
+/// One request over HTTP/2: the lines that came to the revision.
+async fn over_http2(pair: &Pair, kind: &str) -> String {
     let stream = TcpStream::connect(address(&pair.server)).await.unwrap();
     let (mut sender, connection) =
         hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
@@ -254,12 +327,29 @@ async fn http2_is_passed_on_as_such() {
             .unwrap();
     tokio::spawn(async move { connection.await.ok() });
     let uri = format!("http://localhost:{}/headers", pair.server.local_addr().port());
-    let request =
-        Request::get(uri).header("te", "trailers").body(Full::<Bytes>::default()).unwrap();
-    let response = sender.send_request(request).await.unwrap();
+    let request = Request::get(uri).header("te", "trailers").header("content-type", kind);
+    let response = sender.send_request(request.body(Full::<Bytes>::default()).unwrap()).await;
+    let response = response.unwrap();
     assert_eq!(response.status(), StatusCode::OK);
     let text = response.into_body().collect().await.unwrap().to_bytes();
-    assert!(String::from_utf8_lossy(&text).contains("te"), "{text:?}");
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+#[tokio::test]
+async fn grpc_is_passed_on_in_http2() {
+    let text = over_http2(&Pair::with_share(0).await, "application/grpc").await;
+    assert!(text.starts_with("HTTP/2.0\n") && text.contains("te=trailers\n"), "{text}");
+}
+
+#[tokio::test]
+async fn anything_else_over_http2_is_passed_on_to_revisions_that_speak_http1_alone() {
+    let mut pair = Pair::with_share(0).await;
+    pair.stable = start_with("stable", ServerOptions::default().with_http2(Http2::Refused));
+    pair.set(2, 0).await;
+    let text = over_http2(&pair, "application/json").await;
+    assert!(text.starts_with("HTTP/1.1\n") && !text.contains("te="), "{text}");
+    let host = format!("x-forwarded-host=localhost:{}\n", pair.server.local_addr().port());
+    assert!(text.contains(&host), "{text}");
 }
 
 #[tokio::test]

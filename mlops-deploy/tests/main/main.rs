@@ -12,4 +12,5 @@ mod overload;
 mod process;
 mod process_troubles;
 mod server;
+mod serving;
 mod switch;

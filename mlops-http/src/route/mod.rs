@@ -1,6 +1,7 @@
 //! Routes that can't be made without saying what they do: the scope is an argument of the route.
 
 mod guard;
+mod path;
 mod rule;
 mod service;
 
@@ -15,6 +16,7 @@ use axum::{Router, middleware};
 use http::Method;
 use tower::Service;
 
+pub use path::Path;
 pub use rule::Rule;
 pub use service::RouteService;
 

@@ -18,18 +18,32 @@ use super::phase::Phase;
 pub(super) struct UnderWay {
     shared: Arc<Shared>,
     phase: Arc<Phase>,
+    /// A part of the answer was handed out, and the next has not been asked for.
+    owes: bool,
 }
 
 impl UnderWay {
     pub(super) fn new(shared: Arc<Shared>, phase: Arc<Phase>) -> Self {
         shared.in_flight.fetch_add(1, Ordering::AcqRel);
         phase.begin();
-        Self { shared, phase }
+        Self { shared, phase, owes: false }
+    }
+
+    fn owe(&mut self) {
+        self.owes = true;
+        self.phase.owe(Instant::now());
+    }
+
+    fn settle(&mut self) {
+        if std::mem::take(&mut self.owes) {
+            self.phase.settle();
+        }
     }
 }
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
+        self.settle();
         self.phase.end(Instant::now());
         self.shared.served.fetch_add(1, Ordering::AcqRel);
         if self.shared.in_flight.fetch_sub(1, Ordering::AcqRel) == 1 {
@@ -70,9 +84,14 @@ where
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        if let Some(under_way) = &mut self.under_way {
+            under_way.settle();
+        }
         let frame = self.body.as_mut().poll_frame(cx);
-        if let Poll::Ready(None | Some(Err(_))) = &frame {
-            self.under_way = None;
+        match (&frame, &mut self.under_way) {
+            (Poll::Ready(None | Some(Err(_))), under_way) => *under_way = None,
+            (Poll::Ready(Some(Ok(_))), Some(under_way)) => under_way.owe(),
+            _ => {}
         }
         frame
     }

@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, Sleep};
 use tower::Service;
 
-use super::phase::{Phase, Verdict};
+use super::phase::{Deadlines, Phase, Verdict};
 use super::service::PerConnection;
 use super::socket::Socket;
 use super::{BoxError, Http2, Shared};
@@ -80,12 +80,14 @@ enum Protocol {
 /// Reads as much as it takes to tell HTTP/2 from HTTP/1: often one byte.
 async fn opening(stream: &TcpStream, phase: &Phase, shared: &Shared) -> io::Result<Opening> {
     let mut closing = pin!(shared.closing());
-    let (header, idle) = (shared.options.header_deadline, shared.options.idle_deadline);
+    let deadlines = shared.deadlines();
     let mut bytes = Vec::with_capacity(PREFACE.len());
     loop {
-        let wake = match phase.judge(Instant::now(), header, idle) {
+        let wake = match phase.judge(Instant::now(), deadlines) {
             Verdict::LookAgain(at) => at,
-            Verdict::Idle => return Ok(Opening { protocol: Protocol::Unknown, bytes }),
+            Verdict::Idle | Verdict::Stuck => {
+                return Ok(Opening { protocol: Protocol::Unknown, bytes });
+            }
             Verdict::HalfSent => return Ok(Opening { protocol: Protocol::HalfSent, bytes }),
         };
         tokio::select! {
@@ -141,7 +143,7 @@ where
     match end {
         End::Done(result) => Ok(result?),
         End::HalfSent if phase.silent() => late(connection.into_parts().io.into_inner()).await,
-        End::Idle | End::HalfSent => Ok(()),
+        End::Idle | End::HalfSent | End::Stuck => Ok(()),
     }
 }
 
@@ -169,6 +171,7 @@ where
     match end {
         End::Done(result) => Ok(result?),
         End::Idle | End::HalfSent => Ok(()),
+        End::Stuck => Err(io::Error::from(io::ErrorKind::TimedOut).into()),
     }
 }
 
@@ -199,6 +202,8 @@ enum End<T> {
     Done(T),
     Idle,
     HalfSent,
+    /// Its client takes nothing of the answers that are ready.
+    Stuck,
 }
 
 /// Drives a connection to its end, past its deadlines and through a drain.
@@ -238,23 +243,16 @@ async fn drive<C: Future>(
 /// Looks at the phase of a connection whenever a deadline may have passed.
 struct Watch<'a> {
     phase: &'a Phase,
-    header: Duration,
-    idle: Duration,
+    deadlines: Deadlines,
     timer: Pin<Box<Sleep>>,
     not_before: Instant,
 }
 
 impl<'a> Watch<'a> {
     fn new(phase: &'a Phase, shared: &Shared) -> Self {
-        let (header, idle) = (shared.options.header_deadline, shared.options.idle_deadline);
         let not_before = Instant::now();
-        Self {
-            phase,
-            header,
-            idle,
-            timer: Box::pin(tokio::time::sleep_until(not_before)),
-            not_before,
-        }
+        let timer = Box::pin(tokio::time::sleep_until(not_before));
+        Self { phase, deadlines: shared.deadlines(), timer, not_before }
     }
 
     /// Gives the connection this much more time.
@@ -266,8 +264,9 @@ impl<'a> Watch<'a> {
         loop {
             // A head that begins after the last look has a nearer deadline than the one slept for.
             let now = Instant::now();
-            let next = match self.phase.judge(now, self.header, self.idle) {
+            let next = match self.phase.judge(now, self.deadlines) {
                 Verdict::LookAgain(at) => at,
+                Verdict::Stuck => return Poll::Ready(End::Stuck),
                 _ if now < self.not_before => self.not_before,
                 Verdict::Idle => return Poll::Ready(End::Idle),
                 Verdict::HalfSent => return Poll::Ready(End::HalfSent),

@@ -207,6 +207,14 @@ impl Shared {
         }
     }
 
+    fn deadlines(&self) -> phase::Deadlines {
+        phase::Deadlines {
+            header: self.options.header_deadline,
+            idle: self.options.idle_deadline,
+            write: self.options.write_deadline,
+        }
+    }
+
     /// Ends when connections are to close, and whatever had reached this machine by then can be read:
     /// the runtime hears of it while this waits for its turn.
     async fn closing(&self) {

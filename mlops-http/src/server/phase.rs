@@ -22,6 +22,21 @@ struct State {
     /// A request's body was left unread.
     unread: bool,
     multiplexed: bool,
+    /// Answers of which a part is ready that their client has left no room for.
+    owed: usize,
+    /// When a part of an answer last went on its way.
+    moved: Instant,
+}
+
+/// How long each phase may last.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Deadlines {
+    /// From the first byte of a head to its last.
+    pub(super) header: Duration,
+    /// Between two requests.
+    pub(super) idle: Duration,
+    /// Without a byte taken of an answer that is ready.
+    pub(super) write: Duration,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +60,8 @@ pub(super) enum Verdict {
     Idle,
     /// A part of a head came, but not all of it in time.
     HalfSent,
+    /// Answers are ready, and the client takes nothing of them.
+    Stuck,
 }
 
 impl Phase {
@@ -56,6 +73,8 @@ impl Phase {
             unflushed: false,
             unread: false,
             multiplexed: false,
+            owed: 0,
+            moved: now,
         }))
     }
 
@@ -102,8 +121,22 @@ impl Phase {
     pub(super) fn wrote(&self, bytes: usize, now: Instant) {
         let mut state = self.state();
         if state.multiplexed && bytes > CONTROL_BYTES {
-            state.since = now;
+            (state.since, state.moved) = (now, now);
         }
+    }
+
+    /// A part of an answer was handed to the protocol, which asks for the next once this one is on its way: on
+    /// HTTP/2 not before the client has left room for it, which the socket sees nothing of.
+    pub(super) fn owe(&self, now: Instant) {
+        let mut state = self.state();
+        state.owed += 1;
+        state.moved = now;
+    }
+
+    /// That part is on its way, or never will be.
+    pub(super) fn settle(&self) {
+        let mut state = self.state();
+        state.owed = state.owed.saturating_sub(1);
     }
 
     /// All that was written is with the kernel.
@@ -131,18 +164,25 @@ impl Phase {
         state.busy == 0 && !state.unflushed && !state.multiplexed
     }
 
-    pub(super) fn judge(&self, now: Instant, header: Duration, idle: Duration) -> Verdict {
+    pub(super) fn judge(&self, now: Instant, deadlines: Deadlines) -> Verdict {
         let state = self.state();
+        if state.multiplexed && state.owed > 0 {
+            // A deadline beyond what the clock can hold is none.
+            let end = state.moved.checked_add(deadlines.write);
+            if end.is_some_and(|end| end <= now) {
+                return Verdict::Stuck;
+            }
+        }
         if state.busy > 0 || state.unflushed {
             // Looking again from time to time is cheaper than a wake-up at each end of a request,
-            // and late by a quarter of the shorter deadline at most.
-            let pause = (header.min(idle) / 4).max(Duration::from_millis(1));
-            return Verdict::LookAgain(now + pause);
+            // and late by a quarter of the shortest deadline at most.
+            let shortest = deadlines.header.min(deadlines.idle).min(deadlines.write);
+            return Verdict::LookAgain(now + (shortest / 4).max(Duration::from_millis(1)));
         }
         let (allowed, over) = match state.arriving {
-            Arriving::First => (header, Verdict::Idle),
-            Arriving::Head => (header, Verdict::HalfSent),
-            Arriving::Nothing => (idle, Verdict::Idle),
+            Arriving::First => (deadlines.header, Verdict::Idle),
+            Arriving::Head => (deadlines.header, Verdict::HalfSent),
+            Arriving::Nothing => (deadlines.idle, Verdict::Idle),
         };
         match state.since.checked_add(allowed) {
             Some(end) if end <= now => over,
@@ -156,11 +196,12 @@ impl Phase {
 mod tests {
     use super::*;
 
-    const HEADER: Duration = Duration::from_secs(10);
     const IDLE: Duration = Duration::from_secs(60);
+    const DEADLINES: Deadlines =
+        Deadlines { header: Duration::from_secs(10), idle: IDLE, write: Duration::from_secs(30) };
 
     fn at(phase: &Phase, now: Instant) -> Verdict {
-        phase.judge(now, HEADER, IDLE)
+        phase.judge(now, DEADLINES)
     }
 
     #[test]
@@ -197,6 +238,39 @@ mod tests {
         phase.read(start);
         assert!(!phase.half_sent());
         assert_eq!(at(&phase, start), Verdict::LookAgain(start + IDLE));
+    }
+
+    #[test]
+    fn a_client_of_http2_that_takes_nothing_of_what_is_ready_is_given_up() {
+        let start = Instant::now();
+        let after = |seconds| start + Duration::from_secs(seconds);
+        let waits = |phase: &Phase, now| matches!(at(phase, now), Verdict::LookAgain(_));
+        let phase = Phase::new(start);
+        phase.multiplex();
+        phase.begin();
+        assert!(waits(&phase, after(500)), "the handler takes its time");
+        phase.owe(after(500));
+        assert!(waits(&phase, after(529)));
+        phase.wrote(17, after(529));
+        assert_eq!(at(&phase, after(530)), Verdict::Stuck, "a ping is no answer");
+        phase.wrote(1000, after(529));
+        assert!(waits(&phase, after(558)));
+        phase.settle();
+        assert!(waits(&phase, after(900)), "the next part is the handler's to make");
+        phase.owe(after(900));
+        phase.owe(after(910));
+        phase.settle();
+        assert_eq!(at(&phase, after(940)), Verdict::Stuck, "another is still owed");
+    }
+
+    #[test]
+    fn a_client_of_http1_is_watched_by_its_socket() {
+        let start = Instant::now();
+        let phase = Phase::new(start);
+        phase.begin();
+        phase.owe(start);
+        let late = start + Duration::from_secs(500);
+        assert!(matches!(at(&phase, late), Verdict::LookAgain(_)));
     }
 
     #[test]

@@ -89,6 +89,48 @@ async fn an_idle_connection_is_told_to_go_away() {
 }
 
 #[tokio::test]
+async fn a_client_that_opens_no_window_for_its_answers_is_given_up() {
+    let routes = Routes::new().route(Method::GET, "/", Scope::Public, || async { "never read" });
+    let server = start(open(routes), patient().with_write_deadline(SHORT));
+    let stream = TcpStream::connect(server.local_addr()).await.unwrap();
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder.initial_stream_window_size(0);
+    let (mut sender, connection) = builder.handshake(TokioIo::new(stream)).await.unwrap();
+    let task = tokio::spawn(connection);
+    let mut answers = Vec::new();
+    for _ in 0..3 {
+        let request = Request::get("http://localhost/").body(Full::<Bytes>::default()).unwrap();
+        answers.push(sender.send_request(request).await.unwrap());
+    }
+    until("the connection is gone", || server.connections() == 0).await;
+    assert_eq!(server.in_flight(), 0);
+    for answer in answers {
+        assert!(answer.into_body().collect().await.is_err());
+    }
+    drop((sender, task));
+}
+
+#[tokio::test]
+async fn a_stream_that_pauses_is_not_taken_for_a_client_that_does() {
+    let parts = futures::stream::unfold(0, |part| async move {
+        if part > 0 {
+            tokio::time::sleep(3 * SHORT).await;
+        }
+        (part < 2).then(|| (Ok::<_, std::io::Error>("part"), part + 1))
+    });
+    let parts = std::sync::Arc::new(std::sync::Mutex::new(Some(parts)));
+    let handler = move || {
+        let parts = parts.lock().unwrap().take().unwrap();
+        async move { axum::body::Body::from_stream(parts) }
+    };
+    let routes = Routes::new().route(Method::GET, "/", Scope::Public, handler);
+    let server = start(open(routes), patient().with_write_deadline(SHORT));
+    let (mut sender, _task) = connect(&server).await;
+    let (status, body) = call(&mut sender, Method::GET, "http://localhost/", Bytes::new()).await;
+    assert_eq!((status, &body[..]), (200, &b"partpart"[..]));
+}
+
+#[tokio::test]
 async fn what_is_cut_is_reported() {
     let routes =
         Routes::new().route(Method::GET, "/", Scope::Public, std::future::pending::<&'static str>);

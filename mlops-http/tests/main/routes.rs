@@ -3,11 +3,11 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use axum::extract::{Extension, Path, State};
+use axum::extract::{Extension, State};
 use http::{Method, Request, Response};
 use mlops_http::auth::{BearerToken, Principal, Scope, Scopes};
 use mlops_http::limit::Gate;
-use mlops_http::route::{Routes, Rule};
+use mlops_http::route::{Path, Routes, Rule};
 use mlops_http::server::ServerHandle;
 use tokio::sync::Notify;
 
@@ -125,6 +125,26 @@ async fn a_service_takes_every_method_and_is_guarded() {
         assert_eq!(ask(&server, &Method::PUT, path, "").await.status, 401, "{path}");
         let answer = ask(&server, &Method::PUT, path, &right).await;
         assert_eq!(answer.body, format!("PUT {path}"));
+    }
+}
+
+#[tokio::test]
+async fn a_path_that_cannot_be_read_is_400_in_the_shape_of_errors() {
+    let text = |Path(name): Path<String>| async move { name };
+    let number =
+        |Path((name, number)): Path<(String, u64)>| async move { format!("{name}{number}") };
+    let routes = Routes::new().route(Method::GET, "/text/{name}", Scope::Public, text).route(
+        Method::GET,
+        "/number/{name}/{number}",
+        Scope::Public,
+        number,
+    );
+    let server = start(open(routes), patient());
+    assert_eq!(ask(&server, &Method::GET, "/number/a/7", "").await.body, "a7");
+    for (path, said) in [("/text/%FF", "not UTF-8"), ("/number/a/b", "b"), ("/number/a/-1", "-1")] {
+        let answer = ask(&server, &Method::GET, path, "").await;
+        assert_eq!(answer.status, 400, "{path}");
+        assert!(answer.error().contains(said), "{answer:?}");
     }
 }
 

@@ -4,6 +4,7 @@
 //! compiler of protocols; a test makes it anew and compares.
 
 mod convert;
+mod gated;
 #[rustfmt::skip]
 #[allow(missing_docs, unreachable_pub, clippy::all)]
 mod generated;
@@ -26,3 +27,5 @@ pub mod messages {
 pub use generated::grpc_inference_service_client::GrpcInferenceServiceClient;
 pub use generated::grpc_inference_service_server::GrpcInferenceServiceServer;
 pub use service::InferenceService;
+
+pub(in crate::serving) use gated::Gated;

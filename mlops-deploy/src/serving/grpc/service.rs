@@ -122,7 +122,9 @@ impl GrpcInferenceService for InferenceService {
         let mut message = request.into_inner();
         let model = std::mem::take(&mut message.model_name);
         let asked = std::mem::take(&mut message.model_version);
-        let (request, form) = convert::request(message)?;
+        let read = convert::request(message);
+        let (request, form) =
+            read.inspect_err(|error| self.serve.refused(&model, version(&asked), error))?;
         let answer = self.serve.infer(&model, version(&asked), request).await?;
         Ok(Response::new(convert::response(answer, form)?))
     }

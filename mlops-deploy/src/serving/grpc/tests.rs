@@ -1,5 +1,6 @@
 //! The service asked by the generated client, without a socket between them.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,10 +11,12 @@ use super::messages::{
     InferTensorContents, ModelInferRequest, ModelMetadataRequest, ModelReadyRequest,
     ServerLiveRequest, ServerMetadataRequest, ServerReadyRequest,
 };
-use super::{GrpcInferenceServiceClient, GrpcInferenceServiceServer, InferenceService};
+use super::{Gated, GrpcInferenceServiceClient, GrpcInferenceServiceServer, InferenceService};
 use crate::serving::error::{ServeError, ServeErrorKind};
-use crate::serving::model::Repository;
-use crate::serving::testing::iris;
+use crate::serving::metrics::ServingMetrics;
+use crate::serving::model::{PoolOptions, Repository, RepositoryOptions};
+use crate::serving::rest::ServingState;
+use crate::serving::testing::{Sum, iris, loaded};
 
 type Client = GrpcInferenceServiceClient<GrpcInferenceServiceServer<InferenceService>>;
 
@@ -123,6 +126,17 @@ async fn each_wrong_call_has_its_code() {
                 typed(),
             ),
         ),
+        (
+            Code::InvalidArgument,
+            changed(
+                |r| {
+                    let name = "sum".to_owned();
+                    let output = InferRequestedOutputTensor { name, ..Default::default() };
+                    r.outputs = vec![output; 2];
+                },
+                typed(),
+            ),
+        ),
         (Code::Internal, first([-1.0, 0.0, 0.0, 0.0])),
         (Code::Internal, first([-2.0, 0.0, 0.0, 0.0])),
     ];
@@ -131,6 +145,45 @@ async fn each_wrong_call_has_its_code() {
         let status = client.model_infer(request).await.unwrap_err();
         assert_eq!(status.code(), code, "{at}: {status}");
     }
+}
+
+#[tokio::test]
+async fn a_call_that_cannot_be_read_is_counted_for_its_model() {
+    let state = ServingState::new(Arc::new(iris()), ServingMetrics::default());
+    let service = InferenceService::new(state.serve()).into_server(1 << 20);
+    let mut client = GrpcInferenceServiceClient::new(service);
+    for model in ["iris", "rose"] {
+        let mut request = typed();
+        request.model_name = model.to_owned();
+        request.inputs[0].datatype = "FP99".to_owned();
+        assert_eq!(client.model_infer(request).await.unwrap_err().code(), Code::InvalidArgument);
+    }
+    let text = state.metrics().render(&[]).unwrap();
+    for label in [r#"model="iris",version="1""#, r#"model="_other",version="_other""#] {
+        let line = format!("mlops_predictions_total{{{label},outcome=\"invalid_input\"}} 1");
+        assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+    }
+}
+
+#[tokio::test]
+async fn far_beyond_the_bound_calls_for_predictions_alone_are_turned_away() {
+    let pool = PoolOptions::default().with_running(NonZeroUsize::MIN).with_waiting(0);
+    let pool = pool.with_retry_after(Duration::from_secs(7));
+    let models = Repository::new(RepositoryOptions::default().with_pool(pool));
+    models.load(loaded("iris", 1, Sum::new()));
+    let state = ServingState::new(Arc::new(models), ServingMetrics::default());
+    let service = InferenceService::new(state.serve()).into_server(1 << 20);
+    let mut client = GrpcInferenceServiceClient::new(Gated::new(service, state.clone()));
+    let mut places = Vec::new();
+    while let Ok(place) = state.enter().await {
+        places.push(place);
+    }
+    let status = client.model_infer(typed()).await.unwrap_err();
+    assert_eq!(status.code(), Code::ResourceExhausted);
+    assert_eq!(status.metadata().get("retry-after").unwrap(), "7");
+    assert!(client.server_live(ServerLiveRequest {}).await.unwrap().into_inner().live);
+    drop(places);
+    client.model_infer(typed()).await.unwrap();
 }
 
 #[test]

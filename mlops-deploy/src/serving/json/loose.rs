@@ -8,6 +8,9 @@ use crate::serving::tensor::{ByteStrings, Datatype, Misfit, TensorData};
 ///
 /// Numbers stay 64-bit integers until one comes with a fraction, an exponent or beyond 64 bits; then all are
 /// floats, which no integer type takes. `"NaN"`, `"Infinity"` and `"-Infinity"` among numbers are floats.
+///
+/// Behind the first value that can't stand beside the others nothing is kept: all of them together are changed
+/// from one form to another at most three times, however they come.
 #[derive(Debug, Default)]
 pub(in crate::serving) struct Loose {
     values: Values,
@@ -50,6 +53,9 @@ impl Loose {
     }
 
     pub(in crate::serving) fn int(&mut self, value: i64) {
+        if self.misfit.is_some() {
+            return;
+        }
         match &mut self.values {
             Values::Ints(v) => v.push(value),
             Values::Floats(v) => v.push(value as f64),
@@ -66,6 +72,9 @@ impl Loose {
     pub(in crate::serving) fn uint(&mut self, value: u64) {
         if let Ok(value) = i64::try_from(value) {
             return self.int(value);
+        }
+        if self.misfit.is_some() {
+            return;
         }
         match &mut self.values {
             Values::Uints(v) => v.push(value),
@@ -84,6 +93,9 @@ impl Loose {
     }
 
     pub(in crate::serving) fn float(&mut self, value: f64) {
+        if self.misfit.is_some() {
+            return;
+        }
         let floats = match &mut self.values {
             Values::Floats(v) => return v.push(value),
             Values::Empty => Some(Vec::new()),
@@ -102,6 +114,9 @@ impl Loose {
     }
 
     pub(in crate::serving) fn bool(&mut self, value: bool) {
+        if self.misfit.is_some() {
+            return;
+        }
         match &mut self.values {
             Values::Bools(v) => v.push(value),
             Values::Empty => self.values = Values::Bools(vec![value]),
@@ -110,6 +125,9 @@ impl Loose {
     }
 
     pub(in crate::serving) fn text(&mut self, value: &str) {
+        if self.misfit.is_some() {
+            return;
+        }
         match &mut self.values {
             Values::Texts(v) => v.push(value.as_bytes()),
             Values::Empty => self.values = Values::Texts([value].into_iter().collect()),
@@ -123,6 +141,9 @@ impl Loose {
 
     /// A missing value: a NaN among numbers, refused beside anything else.
     pub(in crate::serving) fn null(&mut self) {
+        if self.misfit.is_some() {
+            return;
+        }
         match &self.values {
             Values::Bools(_) | Values::Texts(_) => self.refuse("null"),
             _ => {
@@ -309,6 +330,22 @@ mod tests {
         loose.float(1e39);
         assert_eq!(at(loose.into_data(Datatype::Fp32)), (1, "1e39".to_owned()));
         assert_eq!(at(of(70_000).into_data(Datatype::Fp16)), (1, "70000.0".to_owned()));
+    }
+
+    #[test]
+    fn behind_a_value_that_fits_nowhere_nothing_is_looked_at_or_kept() {
+        const MANY: usize = 200_000;
+        let mut loose = Loose::default();
+        // Were each number held against all the texts, this would be 40 billion comparisons.
+        (0..MANY).for_each(|_| loose.text("EWR"));
+        (0..MANY).for_each(|_| loose.float(0.5));
+        (0..MANY).for_each(|_| loose.int(1));
+        (0..MANY).for_each(|_| loose.uint(u64::MAX));
+        loose.null();
+        loose.bool(true);
+        loose.text("JFK");
+        assert_eq!(loose.len(), MANY);
+        assert_eq!(at(loose.into_data(Datatype::Bytes)), (MANY, "0.5".to_owned()));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use mlops_http::route::{Routes, Rule};
 
 use super::{Format, decode, encode};
 use crate::serving::error::Result;
-use crate::serving::rest::{ServingState, json, uncompressed};
+use crate::serving::rest::{Place, ServingState, json, uncompressed};
 
 /// `/invocations` by this rule, and what tells whether the server is there.
 pub(in crate::serving) fn routes(predict: Rule) -> Routes<ServingState> {
@@ -24,16 +24,23 @@ pub(in crate::serving) fn routes(predict: Rule) -> Routes<ServingState> {
 
 async fn invocations(
     State(state): State<ServingState>,
+    _place: Place,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, HttpError> {
-    uncompressed(&headers)?;
-    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-    let format = Format::from_content_type(kind)?;
-    let model = state.only()?;
+    let (serve, model) = (state.serve(), state.only()?);
+    let refused =
+        |error: &_| serve.refused(model.name().as_str(), Some(model.version_text()), error);
+    let format = format(&headers).inspect_err(refused)?;
     let bind = |binding: &_| decode(format, &body, binding);
-    let answer = state.serve().run(&model, Box::new(bind)).await?;
+    let answer = serve.run(&model, Box::new(bind)).await?;
     Ok(json(StatusCode::OK, encode(&answer, model.binding().signature())?))
+}
+
+fn format(headers: &HeaderMap) -> Result<Format> {
+    uncompressed(headers)?;
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    Format::from_content_type(kind)
 }
 
 async fn ping(State(state): State<ServingState>) -> Response {

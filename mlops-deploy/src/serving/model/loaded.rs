@@ -11,7 +11,7 @@ use mlops_core::time::Timestamp;
 use crate::serving::error::{Result, ServeError};
 use crate::serving::observe::{BatchObserver, Score};
 use crate::serving::predictor::{Cost, Predictor};
-use crate::serving::tensor::Binding;
+use crate::serving::tensor::{Binding, check_answer};
 
 /// A version of a model that answers, with who looks at its batches.
 #[derive(Debug)]
@@ -133,7 +133,8 @@ impl LoadedModel {
     /// Answers each row on this thread, and shows inputs and answers to the observer.
     ///
     /// # Errors
-    /// Those of the predictor; `ModelFailed` if it panics or answers another number of rows.
+    /// Those of the predictor; `ModelFailed` if it panics, answers another number of rows, or other outputs than
+    /// its signature says.
     pub fn predict(&self, batch: &RecordBatch) -> Result<RecordBatch> {
         let answer = catch_unwind(AssertUnwindSafe(|| self.predictor.predict(batch)));
         let Ok(answer) = answer else {
@@ -149,6 +150,7 @@ impl LoadedModel {
                 "the model answered another number of rows: want={want} got={got}"
             )));
         }
+        check_answer(&answer, self.binding.signature())?;
         self.show(batch, &answer);
         Ok(answer)
     }

@@ -8,5 +8,5 @@ mod repository;
 mod tests;
 
 pub use loaded::LoadedModel;
-pub use pool::{Pool, PoolOptions};
+pub use pool::{Place, Pool, PoolOptions};
 pub use repository::{Repository, RepositoryOptions};

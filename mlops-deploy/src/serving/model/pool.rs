@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 
 use crate::serving::error::{Result, ServeError, ServeErrorKind};
 use crate::serving::predictor::Cost;
+use crate::serving::serve::Capacity;
 
 /// The bounds of a pool.
 #[derive(Debug, Clone)]
@@ -57,6 +58,7 @@ impl PoolOptions {
 /// # Contract
 /// - No more than `running` blocking predictions run at once, first come, first served; no more than
 ///   `running + waiting` predictions of either cost are in the pool. Beyond that: `Overloaded`, at once, nothing begun.
+/// - A [`Place`] is taken before anything is made ready for a prediction, so that the bound holds for that as well.
 /// - Dropping the future of [`run`](Self::run) while it waits leaves no trace; once it runs, it keeps its place until
 ///   its end, so that clients who give up can't fill the machine.
 #[derive(Debug)]
@@ -67,8 +69,9 @@ pub struct Pool {
     retry_after: Duration,
 }
 
-/// A place in the pool.
-struct Place(Arc<AtomicUsize>);
+/// A place in a pool, until it is dropped.
+#[derive(Debug)]
+pub struct Place(Arc<AtomicUsize>);
 
 impl Drop for Place {
     fn drop(&mut self) {
@@ -95,16 +98,22 @@ impl Pool {
         self.inside.load(Ordering::Acquire)
     }
 
-    /// Runs `work` when its turn comes.
+    /// How many may run or wait, and when who is refused should come back.
+    #[must_use]
+    pub fn capacity(&self) -> Capacity {
+        Capacity::default().with_predictions(self.bound).with_retry_after(self.retry_after)
+    }
+
+    /// Runs `work` in a place of this pool when its turn comes.
     ///
     /// # Errors
-    /// `Overloaded`, those of `work`, and `Internal` if `work` panics.
+    /// Those of `work`, and `Internal` if `work` panics.
     pub async fn run<T: Send + 'static>(
         &self,
+        place: Place,
         cost: Cost,
         work: impl FnOnce() -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let place = self.enter()?;
         if cost == Cost::Inline {
             let done = work();
             drop(place);
@@ -123,7 +132,11 @@ impl Pool {
             .map_err(|source| ServeError::internal("a prediction was lost").with_source(source))?
     }
 
-    fn enter(&self) -> Result<Place> {
+    /// Takes a place.
+    ///
+    /// # Errors
+    /// `Overloaded` when there is none.
+    pub fn enter(&self) -> Result<Place> {
         let before = self.inside.fetch_add(1, Ordering::AcqRel);
         let place = Place(Arc::clone(&self.inside));
         if before < self.bound {

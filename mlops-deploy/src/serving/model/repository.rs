@@ -10,7 +10,7 @@ use mlops_core::id::{ModelName, VersionNumber};
 
 use super::{LoadedModel, Pool, PoolOptions};
 use crate::serving::error::{Result, ServeError, ServeErrorKind};
-use crate::serving::serve::{Bind, IndexEntry, ModelState, Serve, ServerMetadata};
+use crate::serving::serve::{Bind, Capacity, IndexEntry, ModelState, Serve, ServerMetadata};
 
 /// What a repository says about itself, and its bounds.
 #[derive(Debug, Clone)]
@@ -27,7 +27,8 @@ impl Default for RepositoryOptions {
         let server = ServerMetadata {
             name: "mlops".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            extensions: vec!["binary_tensor_data".to_owned(), "model_repository".to_owned()],
+            // `model_repository` would promise that models can be loaded and unloaded; there is its index alone.
+            extensions: vec!["binary_tensor_data".to_owned()],
         };
         Self { server, pool: PoolOptions::default() }
     }
@@ -227,9 +228,14 @@ impl Serve for Repository {
     }
 
     async fn run(&self, model: &Arc<LoadedModel>, bind: Bind<'_>) -> Result<RecordBatch> {
+        let place = self.pool.enter()?;
         let batch = bind(model.binding())?;
         let (model, cost) = (Arc::clone(model), model.cost(batch.num_rows()));
-        self.pool.run(cost, move || model.predict(&batch)).await
+        self.pool.run(place, cost, move || model.predict(&batch)).await
+    }
+
+    fn capacity(&self) -> Capacity {
+        self.pool.capacity()
     }
 
     fn ready(&self) -> bool {

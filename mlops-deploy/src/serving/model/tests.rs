@@ -9,7 +9,7 @@ use arrow::array::{Int32Array, RecordBatch};
 use mlops_core::id::VersionNumber;
 
 use super::{LoadedModel, Pool, PoolOptions, Repository, RepositoryOptions};
-use crate::serving::error::{Result, ServeErrorKind};
+use crate::serving::error::{Result, ServeError, ServeErrorKind};
 use crate::serving::observe::{BatchObserver, Score};
 use crate::serving::predictor::{Cost, Predictor};
 use crate::serving::serve::{InferRequest, ModelState, Serve as _};
@@ -132,7 +132,8 @@ async fn beyond_the_bound_a_prediction_is_refused_at_once_and_the_others_are_ans
                 }
                 Ok(1)
             };
-            pool.run(Cost::Blocking, work).await
+            let place = pool.enter()?;
+            pool.run(place, Cost::Blocking, work).await
         })
     };
     let mut accepted: Vec<_> = (0..2).map(|_| start(true)).collect();
@@ -143,11 +144,9 @@ async fn beyond_the_bound_a_prediction_is_refused_at_once_and_the_others_are_ans
     while pool.inside() < 5 {
         tokio::task::yield_now().await;
     }
-    for cost in [Cost::Blocking, Cost::Inline] {
-        let refused = pool.run(cost, || Ok(0)).await.unwrap_err();
-        assert_eq!(refused.kind().word(), "overloaded");
-        assert_eq!(refused.retry_after_seconds(), Some(7));
-    }
+    let refused = pool.enter().unwrap_err();
+    assert_eq!(refused.kind().word(), "overloaded");
+    assert_eq!(refused.retry_after_seconds(), Some(7));
     accepted.pop().unwrap().abort();
     while pool.inside() == 5 {
         tokio::task::yield_now().await;
@@ -157,6 +156,28 @@ async fn beyond_the_bound_a_prediction_is_refused_at_once_and_the_others_are_ans
         assert_eq!(task.await.unwrap().unwrap(), 1);
     }
     assert_eq!(pool.inside(), 0);
+}
+
+#[tokio::test]
+async fn a_request_beyond_the_bound_is_refused_before_its_batch_is_made() {
+    let pool = PoolOptions::default().with_running(NonZeroUsize::MIN).with_waiting(0);
+    let server = Repository::new(RepositoryOptions::default().with_pool(pool));
+    server.load(loaded("m", 1, echo()));
+    assert_eq!(server.capacity().predictions, 1);
+    let model = server.resolve("m", None).unwrap();
+    let tensors = || one(1).inputs;
+    let nested = server.run(&model, Box::new(|_| panic!("the batch is made")));
+    let outer = server.run(
+        &model,
+        Box::new(|binding| {
+            let refused = futures::FutureExt::now_or_never(nested).unwrap().unwrap_err();
+            assert_eq!(refused.kind().word(), "overloaded");
+            binding.bind(tensors())
+        }),
+    );
+    assert_eq!(outer.await.unwrap().num_rows(), 1);
+    let failed = server.run(&model, Box::new(|_| Err(ServeError::invalid("no batch")))).await;
+    assert_eq!((failed.unwrap_err().kind().word(), server.inside()), ("invalid_input", 0));
 }
 
 #[tokio::test]

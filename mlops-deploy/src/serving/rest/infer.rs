@@ -1,12 +1,13 @@
 //! An inference request over REST.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use mlops_http::error::HttpError;
+use mlops_http::route::Path;
 
-use super::{ServingState, Target};
+use super::{Place, ServingState, Target};
 use crate::serving::error::{Result, ServeError};
 use crate::serving::serve::InferRequest;
 use crate::serving::v2::{self, AnswerForm};
@@ -19,11 +20,14 @@ const INLINE_BYTES: usize = 64 << 10;
 pub(super) async fn infer(
     State(state): State<ServingState>,
     Path(Target { model, version }): Path<Target>,
+    _place: Place,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, HttpError> {
-    let (request, form) = read(&headers, body).await?;
-    let answer = state.serve().infer(&model, version.as_deref(), request).await?;
+    let (serve, version) = (state.serve(), version.as_deref());
+    let read = read(&headers, body).await;
+    let (request, form) = read.inspect_err(|error| serve.refused(&model, version, error))?;
+    let answer = serve.infer(&model, version, request).await?;
     let encoded = v2::encode(&answer, &form)?;
     let kind = HeaderValue::from_static(encoded.content_type());
     let mut response = Response::new(encoded.body.into());

@@ -11,18 +11,20 @@
 //! | `GET /metrics` | for Prometheus |
 
 mod infer;
+mod place;
 mod state;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Method, StatusCode};
 use mlops_http::auth::Scope;
 use mlops_http::body::BodyLimits;
 use mlops_http::error::HttpError;
-use mlops_http::route::{Routes, Rule};
+use mlops_http::route::{Path, Routes, Rule};
 
 pub(super) use infer::uncompressed;
+pub(super) use place::Place;
 pub use state::ServingState;
 
 use super::error::ServeError;
@@ -32,6 +34,9 @@ use super::v2;
 pub const MAX_BODY_BYTES: u64 = 16 << 20;
 
 /// The routes of a model server whose requests have at most `max_bytes`.
+///
+/// Requests for predictions far beyond what the pool takes are refused with 503 and `Retry-After` before their
+/// bodies are read.
 #[must_use]
 pub fn routes(state: &ServingState, max_bytes: u64) -> Routes<ServingState> {
     let limits = BodyLimits::default().with_max_bytes(max_bytes);
@@ -63,7 +68,8 @@ fn with_grpc(
 ) -> Routes<ServingState> {
     let max_bytes = usize::try_from(max_bytes).unwrap_or(usize::MAX);
     let service = super::grpc::InferenceService::new(state.serve());
-    routes.service("/inference.GRPCInferenceService/{call}", rule, service.into_server(max_bytes))
+    let service = super::grpc::Gated::new(service.into_server(max_bytes), state.clone());
+    routes.service("/inference.GRPCInferenceService/{call}", rule, service)
 }
 
 #[cfg(not(feature = "grpc"))]
@@ -139,7 +145,11 @@ async fn index(State(state): State<ServingState>) -> Result<Response, HttpError>
 }
 
 async fn metrics(State(state): State<ServingState>) -> Result<Response, HttpError> {
-    let text = state.metrics().render(&state.serve().loaded())?;
+    // Observers may take their time over their scores.
+    let render = move || state.metrics().render(&state.serve().loaded());
+    let text = tokio::task::spawn_blocking(render)
+        .await
+        .map_err(|source| ServeError::internal("metrics were lost").with_source(source))??;
     let kind = HeaderValue::from_static(super::metrics::CONTENT_TYPE);
     Ok(([(CONTENT_TYPE, kind)], text).into_response())
 }

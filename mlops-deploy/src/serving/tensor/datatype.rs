@@ -131,6 +131,20 @@ impl Datatype {
     }
 }
 
+impl Datatype {
+    /// The type of a plain column; `None` for one that is no tensor.
+    #[must_use]
+    pub fn from_arrow(column: &DataType) -> Option<Self> {
+        use DataType as A;
+        match column {
+            A::LargeUtf8 | A::Utf8View | A::Binary | A::LargeBinary | A::BinaryView => {
+                Some(Self::Bytes)
+            }
+            other => Self::ALL.into_iter().find(|datatype| datatype.arrow() == *other),
+        }
+    }
+}
+
 impl fmt::Display for Datatype {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.word())
@@ -159,6 +173,7 @@ mod tests {
     fn each_word_names_its_type_and_an_arrow_type_of_the_same_width() {
         for datatype in Datatype::ALL {
             assert_eq!(Datatype::from_word(datatype.word()), Some(datatype));
+            assert_eq!(Datatype::from_arrow(&datatype.arrow()), Some(datatype));
             assert_eq!(Datatype::from_name(&datatype.word().to_lowercase()), Some(datatype));
             if datatype != Datatype::Bool {
                 assert_eq!(datatype.arrow().primitive_width(), datatype.width(), "{datatype}");

@@ -15,6 +15,8 @@ pub use data::{ByteStrings, TensorData};
 pub use datatype::Datatype;
 pub use output::tensors_of;
 
+pub(crate) use output::check_answer;
+
 pub(crate) use widen::Misfit;
 
 use super::error::{Result, ServeError, shorten};

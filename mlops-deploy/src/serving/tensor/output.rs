@@ -7,7 +7,7 @@ use arrow::datatypes::{
 };
 use half::f16;
 
-use super::{ByteStrings, Tensor, TensorData};
+use super::{ByteStrings, Datatype, Tensor, TensorData};
 use crate::serving::error::{Result, ServeError};
 use crate::serving::signature::{Signature, TensorSpec};
 
@@ -48,16 +48,64 @@ pub fn tensors_of(
         .collect()
 }
 
-fn tensor(name: &str, spec: Option<&TensorSpec>, column: &ArrayRef) -> Result<Tensor> {
-    let rows = column.len();
-    let (width, values) = match column.as_fixed_size_list_opt() {
-        None => (1, ArrayRef::clone(column)),
-        Some(list) if list.null_count() > 0 => return Err(null(name)),
+/// Whether an answer is what its signature says: every output is there, of its type and its width, without a null
+/// that is no float. Then [`tensors_of`] can't fail. Columns beyond the signature have to be tensors as well.
+///
+/// # Errors
+/// `ModelFailed`, naming the output.
+pub(crate) fn check_answer(batch: &RecordBatch, signature: &Signature) -> Result<()> {
+    let outputs = signature.outputs();
+    let mut found = 0;
+    for (at, (field, column)) in batch.schema_ref().fields().iter().zip(batch.columns()).enumerate()
+    {
+        let name = field.name();
+        let (width, values) = flat(name, column)?;
+        let datatype = Datatype::from_arrow(values.data_type());
+        let datatype = datatype.ok_or_else(|| no_tensor(name, values.data_type()))?;
+        let float = [Datatype::Fp16, Datatype::Fp32, Datatype::Fp64].contains(&datatype);
+        if !float && values.null_count() > 0 {
+            return Err(null(name));
+        }
+        // As a rule the columns are in the signature's order.
+        let same = outputs.get(at).filter(|spec| spec.name() == name);
+        let spec = same.or_else(|| outputs.iter().find(|spec| spec.name() == name));
+        let Some(spec) = spec else { continue };
+        found += 1;
+        if (spec.datatype(), spec.width()) != (datatype, width) {
+            let (want, values) = (spec.datatype(), spec.width());
+            return Err(ServeError::model_failed(format!(
+                "the model answered an output of another type: tensor={name:?} want={want} got={datatype} \
+                 want_a_row={values} got_a_row={width}"
+            )));
+        }
+    }
+    let missing = |spec: &&TensorSpec| batch.column_by_name(spec.name()).is_none();
+    match outputs.iter().filter(|_| found != outputs.len()).find(missing) {
+        None => Ok(()),
+        Some(spec) => {
+            let name = spec.name();
+            let message = format!("the model did not answer one of its outputs: tensor={name:?}");
+            Err(ServeError::model_failed(message))
+        }
+    }
+}
+
+/// How many values a row of a column has, and all of them behind each other.
+fn flat(name: &str, column: &ArrayRef) -> Result<(usize, ArrayRef)> {
+    match column.as_fixed_size_list_opt() {
+        None => Ok((1, ArrayRef::clone(column))),
+        Some(list) if list.null_count() > 0 => Err(null(name)),
         Some(list) => {
             let width = list.value_length() as usize;
-            (width, list.values().slice(list.value_offset(0) as usize, rows * width))
+            let from = list.value_offset(0) as usize;
+            Ok((width, list.values().slice(from, column.len() * width)))
         }
-    };
+    }
+}
+
+fn tensor(name: &str, spec: Option<&TensorSpec>, column: &ArrayRef) -> Result<Tensor> {
+    let rows = column.len();
+    let (width, values) = flat(name, column)?;
     let mut shape = vec![rows];
     match spec {
         Some(spec) if spec.width() == width => shape.extend(spec.row_shape()),
@@ -72,6 +120,12 @@ fn tensor(name: &str, spec: Option<&TensorSpec>, column: &ArrayRef) -> Result<Te
 
 fn null(name: &str) -> ServeError {
     ServeError::model_failed(format!("the model answered a null: tensor={name:?}"))
+}
+
+fn no_tensor(name: &str, column: &DataType) -> ServeError {
+    ServeError::model_failed(format!(
+        "the model answered a column that is no tensor: tensor={name:?} type={column}"
+    ))
 }
 
 /// The values of a plain column.
@@ -102,11 +156,7 @@ pub(crate) fn values_of(name: &str, values: &ArrayRef) -> Result<TensorData> {
         DataType::BinaryView => {
             D::Bytes(values.as_binary_view().iter().flatten().collect::<ByteStrings>())
         }
-        other => {
-            return Err(ServeError::model_failed(format!(
-                "the model answered a column that is no tensor: tensor={name:?} type={other}"
-            )));
-        }
+        other => return Err(no_tensor(name, other)),
     })
 }
 

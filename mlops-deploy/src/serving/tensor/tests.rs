@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array as _, ArrayRef, AsArray as _, BinaryArray, Float64Array, RecordBatch, StringArray,
-    TimestampSecondArray,
+    Array as _, ArrayRef, AsArray as _, BinaryArray, FixedSizeListArray, Float64Array, Int8Array,
+    RecordBatch, StringArray, TimestampSecondArray,
 };
-use arrow::datatypes::{DataType, Float32Type};
+use arrow::datatypes::{DataType, Field, Float32Type};
 use half::f16;
 use proptest::prelude::*;
 
-use super::{Binding, ByteStrings, Tensor, TensorData, place, tensors_of};
+use super::{Binding, ByteStrings, Tensor, TensorData, check_answer, place, tensors_of};
 use crate::serving::error::ServeErrorKind;
 use crate::serving::signature::{BytesAs, Signature, TensorSpec};
 use crate::serving::tensor::Datatype;
@@ -135,6 +135,41 @@ fn text_is_checked_and_bytes_are_kept() {
     let batch = bind(BytesAs::Binary).unwrap();
     assert_eq!(batch.column(0).data_type(), &DataType::Binary);
     assert_eq!(batch.column(0).as_binary::<i32>().value(1), b"\xff\x00");
+}
+
+#[test]
+fn an_answer_has_every_output_of_the_signature_as_it_says() {
+    let y = TensorSpec::new("y", Datatype::Fp64);
+    let pair = TensorSpec::new("pair", Datatype::Int8).with_shape(vec![-1, 2]);
+    let outputs = Signature::new(vec![y.clone()], vec![y, pair]).unwrap();
+    let floats = || Arc::new(Float64Array::from(vec![Some(1.0), None])) as ArrayRef;
+    let pairs = |values: Vec<Option<i8>>, width: i32| {
+        let item = Arc::new(Field::new("item", DataType::Int8, true));
+        let values = Arc::new(Int8Array::from(values));
+        Arc::new(FixedSizeListArray::try_new(item, width, values, None).unwrap()) as ArrayRef
+    };
+    let good = || pairs(vec![Some(1); 4], 2);
+    let check = |columns: Vec<(&str, ArrayRef)>| {
+        check_answer(&RecordBatch::try_from_iter(columns).unwrap(), &outputs)
+    };
+    check(vec![("y", floats()), ("pair", good())]).unwrap();
+    check(vec![("pair", good()), ("more", floats()), ("y", floats())]).unwrap();
+    let text = || Arc::new(StringArray::from(vec![Some("a"), None])) as ArrayRef;
+    for (columns, said) in [
+        (vec![("y", floats())], "did not answer"),
+        (vec![("y", good()), ("pair", good())], "another type"),
+        (vec![("y", floats()), ("pair", pairs(vec![Some(1); 6], 3))], "another type"),
+        (vec![("y", floats()), ("pair", pairs(vec![Some(1), None, None, Some(1)], 2))], "a null"),
+        (vec![("y", floats()), ("pair", good()), ("more", text())], "a null"),
+        (
+            vec![("y", Arc::new(TimestampSecondArray::from(vec![1, 2])) as _), ("pair", good())],
+            "no tensor",
+        ),
+    ] {
+        let error = check(columns).unwrap_err();
+        assert_eq!(error.kind(), ServeErrorKind::ModelFailed);
+        assert!(error.to_string().contains(said), "{said}: {error}");
+    }
 }
 
 #[test]

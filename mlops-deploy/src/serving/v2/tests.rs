@@ -63,6 +63,8 @@ async fn each_wrong_request_is_400_and_says_what_is_wrong() {
     let numbers = json!([1, 2, 3, 4]);
     let outputs = br#"{"outputs":[{"name":"class"}],
         "inputs":[{"name":"x","shape":[1,4],"datatype":"FP64","data":[1,2,3,4]}]}"#;
+    let again = br#"{"outputs":[{"name":"sum"},{"name":"sum"}],
+        "inputs":[{"name":"x","shape":[1,4],"datatype":"FP64","data":[1,2,3,4]}]}"#;
     let column =
         |name: &str| json!({ "name": name, "shape": [1], "datatype": "FP64", "data": [1] });
     let columns = |names: &[&str]| {
@@ -106,6 +108,7 @@ async fn each_wrong_request_is_400_and_says_what_is_wrong() {
             &["exactly", "[0]", "9223372036854775807"],
         ),
         (outputs.to_vec(), &["no such output", "\"class\"", "sum"]),
+        (again.to_vec(), &["asked for twice", "\"sum\""]),
         (columns(&IRIS[..3]), &["missing", IRIS[3], "want=FP64"]),
         (columns(&[IRIS[0], "colour"]), &["no such input", "\"colour\""]),
         (columns(&[IRIS[0], IRIS[0]]), &["twice", IRIS[0]]),

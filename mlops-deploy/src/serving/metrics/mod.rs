@@ -16,16 +16,19 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use super::error::{Result, ServeError};
-use super::model::LoadedModel;
-use super::observe::Score;
-use super::serve::{Bind, IndexEntry, ModelMetadata, Serve, ServerMetadata};
+use crate::serving::error::{Result, ServeError};
+use crate::serving::model::LoadedModel;
+use crate::serving::observe::Score;
+use crate::serving::serve::{Bind, Capacity, IndexEntry, ModelMetadata, Serve, ServerMetadata};
 
 /// For `Content-Type` of what [`ServingMetrics::render`] writes.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// What stands for names beyond a bound, and for models that nobody knows.
 pub const OTHER: &str = "_other";
+
+/// The outcome of a request whose client has gone away before its answer was there.
+pub const ABANDONED: &str = "abandoned";
 
 /// Upper bounds of the buckets of durations, in seconds; 0.2 is the aim for the 95th percentile.
 const BOUNDS: [f64; 13] =
@@ -113,8 +116,8 @@ impl MetricConstructor<Histogram> for Durations {
 ///
 /// | name | type | labels |
 /// |---|---|---|
-/// | `mlops_predictions_total` | counter | model, version, outcome: `ok` or an error's word |
-/// | `mlops_prediction_latency_seconds` | histogram | model, version; of every outcome |
+/// | `mlops_predictions_total` | counter | model, version, outcome: `ok`, `abandoned` or an error's word |
+/// | `mlops_prediction_latency_seconds` | histogram | model, version; of every request that could be read |
 /// | `mlops_drift_score`, `mlops_drift_threshold` | gauge | model, version, feature, method |
 /// | `mlops_drift_detected` | gauge, 0 or 1 | model, version, feature; absent without a verdict |
 /// | `mlops_drift_report_timestamp_seconds` | gauge | model, version; absent when the observer does not say |
@@ -152,19 +155,37 @@ impl ServingMetrics {
         Self { options, registry, predictions, latency, seen: AtomicUsize::new(0) }
     }
 
-    /// Counts a request. `outcome` is `ok` or an error's word.
+    /// Counts a request. `outcome` is `ok`, [`ABANDONED`] or an error's word.
     pub fn record(&self, model: &str, version: &str, outcome: &'static str, took: Duration) {
-        let mut by = ByVersion { model: model.to_owned(), version: version.to_owned() };
-        let known = self.latency.get(&by).is_some();
-        if !known && self.seen.fetch_add(1, Ordering::Relaxed) >= self.options.versions {
-            by = ByVersion { model: OTHER.to_owned(), version: OTHER.to_owned() };
-        }
+        let by = self.bounded_pair(model, version);
         self.latency.get_or_create(&by).observe(took.as_secs_f64());
+        self.count(by, outcome);
+    }
+
+    /// Counts a request that was refused before there was anything to time.
+    fn refused(&self, model: &str, version: &str, outcome: &'static str) {
+        let by = self.bounded_pair(model, version);
+        // So that the pair is known from now on.
+        drop(self.latency.get_or_create(&by));
+        self.count(by, outcome);
+    }
+
+    fn count(&self, by: ByVersion, outcome: &'static str) {
         let ByVersion { model, version } = by;
         self.predictions.get_or_create(&ByOutcome { model, version, outcome }).inc();
     }
 
-    fn unknown(&self, outcome: &'static str) {
+    /// The labels of a pair of model and version, or of all those beyond the bound.
+    fn bounded_pair(&self, model: &str, version: &str) -> ByVersion {
+        let by = ByVersion { model: model.to_owned(), version: version.to_owned() };
+        let known = self.latency.get(&by).is_some();
+        if known || self.seen.fetch_add(1, Ordering::Relaxed) < self.options.versions {
+            return by;
+        }
+        ByVersion { model: OTHER.to_owned(), version: OTHER.to_owned() }
+    }
+
+    pub(super) fn unknown(&self, outcome: &'static str) {
         let (model, version) = (OTHER.to_owned(), OTHER.to_owned());
         self.predictions.get_or_create(&ByOutcome { model, version, outcome }).inc();
     }
@@ -252,7 +273,7 @@ impl ServingMetrics {
 /// Counts and times what goes through a server.
 ///
 /// A request is timed from when its model is known until its answer is there: making the batch, waiting in the
-/// pool, predicting.
+/// pool, predicting. One that its client gives up is counted when it is dropped.
 #[derive(Debug)]
 pub struct Metered<S> {
     inner: Arc<S>,
@@ -263,6 +284,21 @@ impl<S> Metered<S> {
     /// Counts in `metrics`.
     pub fn new(inner: impl Into<Arc<S>>, metrics: Arc<ServingMetrics>) -> Self {
         Self { inner: inner.into(), metrics }
+    }
+}
+
+/// One request, counted when it is over, however that comes about.
+struct Counted<'a> {
+    metrics: &'a ServingMetrics,
+    model: &'a LoadedModel,
+    begun: Instant,
+    outcome: &'static str,
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        let (name, version) = (self.model.name().as_str(), self.model.version_text());
+        self.metrics.record(name, version, self.outcome, self.begun.elapsed());
     }
 }
 
@@ -277,12 +313,26 @@ impl<S: Serve> Serve for Metered<S> {
     }
 
     async fn run(&self, model: &Arc<LoadedModel>, bind: Bind<'_>) -> Result<RecordBatch> {
-        let begun = Instant::now();
+        let (metrics, begun) = (&*self.metrics, Instant::now());
+        let mut counted = Counted { metrics, model, begun, outcome: ABANDONED };
         let answer = self.inner.run(model, bind).await;
-        let outcome = answer.as_ref().map_or_else(|error| error.kind().word(), |_| "ok");
-        let (name, version) = (model.name().as_str(), model.version_text());
-        self.metrics.record(name, version, outcome, begun.elapsed());
+        counted.outcome = answer.as_ref().map_or_else(|error| error.kind().word(), |_| "ok");
         answer
+    }
+
+    fn capacity(&self) -> Capacity {
+        self.inner.capacity()
+    }
+
+    fn refused(&self, model: &str, version: Option<&str>, error: &ServeError) {
+        let outcome = error.kind().word();
+        match self.inner.resolve(model, version) {
+            Ok(found) => {
+                self.metrics.refused(found.name().as_str(), found.version_text(), outcome);
+            }
+            Err(_) => self.metrics.unknown(outcome),
+        }
+        self.inner.refused(model, version, error);
     }
 
     fn ready(&self) -> bool {
@@ -311,86 +361,4 @@ impl<S: Serve> Serve for Metered<S> {
 }
 
 #[cfg(test)]
-mod tests {
-    use mlops_core::time::Timestamp;
-
-    use super::super::observe::BatchObserver;
-    use super::super::serve::InferRequest;
-    use super::super::tensor::{Tensor, TensorData};
-    use super::super::testing::{Sum, iris, loaded};
-    use super::*;
-
-    #[derive(Debug)]
-    struct Scores(usize);
-
-    impl BatchObserver for Scores {
-        fn observe(&self, _batch: &RecordBatch) {}
-        fn scores(&self) -> Vec<Score> {
-            let score = |at: usize| {
-                Score::new(format!("x{at}"), "psi", 0.5).with_threshold(0.2).with_verdict(at > 0)
-            };
-            (0..self.0).map(score).collect()
-        }
-        fn reported_at(&self) -> Option<Timestamp> {
-            Some(Timestamp::from_millis(1_700_000_000_250))
-        }
-    }
-
-    #[tokio::test]
-    async fn requests_are_counted_by_outcome_and_timed_with_the_aim_as_a_bound() {
-        let metrics = Arc::new(ServingMetrics::default());
-        let server = Metered::new(iris(), Arc::clone(&metrics));
-        let request = |first: f64| {
-            let data = TensorData::Fp64(vec![first, 0.0, 0.0, 0.0]);
-            let inputs = vec![Tensor::new("x", vec![1, 4], data).unwrap()];
-            InferRequest { inputs, ..InferRequest::default() }
-        };
-        for first in [1.0, 2.0, -1.0] {
-            drop(server.infer("iris", None, request(first)).await);
-        }
-        for model in ["a", "b"] {
-            assert!(server.infer(model, None, request(1.0)).await.is_err());
-        }
-        assert!(server.infer("iris", None, InferRequest::default()).await.is_err());
-        let text = metrics.render(&server.loaded()).unwrap();
-        let label = r#"model="iris",version="1""#;
-        for line in [
-            format!("mlops_predictions_total{{{label},outcome=\"ok\"}} 2"),
-            format!("mlops_predictions_total{{{label},outcome=\"model_failed\"}} 1"),
-            format!("mlops_predictions_total{{{label},outcome=\"invalid_input\"}} 1"),
-            r#"mlops_predictions_total{model="_other",version="_other",outcome="unknown_model"} 2"#
-                .to_owned(),
-            format!("mlops_prediction_latency_seconds_count{{{label}}} 4"),
-            format!("mlops_prediction_latency_seconds_bucket{{le=\"0.2\",{label}}} 4"),
-        ] {
-            assert!(text.lines().any(|found| found == line), "{line}\n{text}");
-        }
-        assert!(text.ends_with("# EOF\n") && text.matches("# EOF").count() == 1);
-    }
-
-    #[test]
-    fn drift_is_asked_of_observers_and_labels_are_bounded() {
-        let options = MetricsOptions::default().with_features(2).with_versions(1);
-        let metrics = ServingMetrics::new(options);
-        let model = loaded("m", 1, Sum::new()).with_observer(Arc::new(Scores(4))).with_run_key("k");
-        let text = metrics.render(&[Arc::new(model)]).unwrap();
-        let label = r#"model="m",version="1""#;
-        for line in [
-            format!("mlops_model_info{{{label},run_key=\"k\"}} 1"),
-            format!("mlops_drift_score{{{label},feature=\"x1\",method=\"psi\"}} 0.5"),
-            format!("mlops_drift_threshold{{{label},feature=\"x0\",method=\"psi\"}} 0.2"),
-            format!("mlops_drift_detected{{{label},feature=\"x0\"}} 0"),
-            format!("mlops_drift_detected{{{label},feature=\"_other\"}} 1"),
-            format!("mlops_drift_report_timestamp_seconds{{{label}}} 1700000000.25"),
-        ] {
-            assert!(text.lines().any(|found| found == line), "{line}\n{text}");
-        }
-        assert!(!text.contains("x2"), "{text}");
-        metrics.record("m", "1", "ok", Duration::ZERO);
-        metrics.record("m", "2", "ok", Duration::ZERO);
-        metrics.record("m", "1", "ok", Duration::ZERO);
-        let text = metrics.render(&[]).unwrap();
-        assert!(text.contains(&format!("mlops_predictions_total{{{label},outcome=\"ok\"}} 2")));
-        assert!(!text.contains("version=\"2\"") && text.contains("_other"), "{text}");
-    }
-}
+mod tests;
