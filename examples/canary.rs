@@ -32,6 +32,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 const ENDPOINT: &str = "greetings";
+/// No rollout here takes longer.
+const LONGEST: Duration = Duration::from_secs(120);
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -85,6 +87,25 @@ async fn show() -> Result<()> {
     let control =
         tokio::spawn(async move { controller.run(&stop, Duration::from_millis(50)).await });
 
+    let outcome = roll_all(&journal, &endpoint, &server).await;
+    // Whatever came of it, nothing is left behind.
+    cancel.cancel();
+    let controlled = control.await;
+    server.drain().await;
+    let ended = deployer.shutdown().await;
+    let removed = std::fs::remove_dir_all(Path::new(&folder));
+    outcome?;
+    controlled??;
+    ended?;
+    Ok(removed?)
+}
+
+/// Rolls revisions out, one after the other, while clients ask.
+async fn roll_all(
+    journal: &MemoryJournal,
+    endpoint: &EndpointName,
+    server: &ServerHandle,
+) -> Result<()> {
     let mut stable = None;
     let mut clients = None;
     for (name, fault, expected) in [
@@ -93,29 +114,25 @@ async fn show() -> Result<()> {
         ("v3", "errors", "rolled_back"),
         ("v4", "slow", "rolled_back"),
     ] {
-        let spec = rollout(&endpoint, stable.clone(), name, fault)?;
+        let spec = rollout(endpoint, stable.clone(), name, fault)?;
         let command = Command::Roll(Box::new(spec));
         let (by, why) = ("example".to_owned(), format!("fault: {fault}"));
         let order = Order { key: RandomIds.idempotency_key(), by, why, command };
-        send(&*journal, &endpoint, &order).await?;
-        let (phase, reason) = ended(&journal, &endpoint, name).await?;
+        send(journal, endpoint, &order).await?;
+        let ended = tokio::time::timeout(LONGEST, ended(journal, endpoint, name)).await;
+        let (phase, reason) = ended.with_context(|| format!("{name} does not end"))??;
         println!("{name} (fault: {fault}): {phase} {reason}");
         ensure!(phase == expected, "{name} should have been {expected}");
-        stable = status(&*journal, &endpoint).await?.stable;
-        clients.get_or_insert_with(|| Clients::start(&server));
+        stable = status(journal, endpoint).await?.stable;
+        clients.get_or_insert_with(|| Clients::start(server));
     }
     let seen = clients.context("no clients")?.stop().await;
     for (revision, (good, failed)) in &seen {
         println!("{revision}: {good} answered, {failed} failed");
     }
-    ensure!(["v1", "v2"].iter().all(|name| seen[*name].1 == 0), "a stable revision failed");
-    ensure!(seen["v3"].1 > 0 && seen["v4"].1 == 0, "the faults were not seen");
-
-    cancel.cancel();
-    control.await??;
-    server.drain().await;
-    deployer.shutdown().await?;
-    std::fs::remove_dir_all(Path::new(&folder))?;
+    let failed = |name: &str| seen.get(name).map(|(_, failed)| *failed);
+    ensure!(["v1", "v2"].iter().all(|name| failed(name) == Some(0)), "a stable revision failed");
+    ensure!(failed("v3") > Some(0) && failed("v4") == Some(0), "the faults were not seen");
     Ok(())
 }
 

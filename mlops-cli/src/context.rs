@@ -1,5 +1,6 @@
 //! What every command needs: the store, ids given in short, logging.
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -8,12 +9,13 @@ use futures::TryStreamExt as _;
 use mlops_core::id::RunId;
 use mlops_core::tracking::{LifecycleFilter, Run, RunQuery, TrackingStore};
 use mlops_core::{Error, ErrorKind};
-use mlops_http::auth::{Anyone, Authorize, BearerToken};
+use mlops_http::auth::{Anyone, Authorize, BearerToken, TokenError};
 use mlops_http::host::Hosts;
-use mlops_http::listen;
+use mlops_http::listen::{self, ListenError};
 use mlops_http::route::RouteService;
 use mlops_http::server::{ServerHandle, ServerOptions, serve as serve_on};
 use mlops_store::LocalStore;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 /// Logs warnings to standard error; `MLOPS_LOG` sets another filter.
@@ -69,6 +71,14 @@ pub(crate) async fn find_run(store: &dyn TrackingStore, text: &str) -> Result<Ru
     }
 }
 
+/// What this process sees of its environment, as far as it is text: others can't be handed on.
+pub(crate) fn environment() -> impl Iterator<Item = (String, String)> {
+    let text = |(name, value): (OsString, OsString)| {
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    };
+    std::env::vars_os().filter_map(text)
+}
+
 /// Serves on the socket that was inherited, or else on the port that is asked for.
 pub(crate) fn serve(
     listen: &crate::args::Listen,
@@ -76,7 +86,7 @@ pub(crate) fn serve(
     service: impl FnOnce(Arc<dyn Authorize>) -> RouteService,
 ) -> Result<ServerHandle> {
     let guard: Arc<dyn Authorize> = match &listen.token_file {
-        Some(path) => Arc::new(BearerToken::from_file(path).map_err(usable)?),
+        Some(path) => Arc::new(BearerToken::from_file(path).map_err(no_token)?),
         None => Arc::new(Anyone),
     };
     let inherited = listenfd::ListenFd::from_env().take_tcp_listener(0)?;
@@ -87,20 +97,60 @@ pub(crate) fn serve(
     let names = listen.allow_host.iter();
     let hosts = names.fold(Hosts::default(), |hosts, name| hosts.with_name(name));
     let options = ServerOptions::default().with_hosts(hosts);
-    Ok(serve_on(listener.map_err(usable)?, service(guard), options)?)
+    Ok(serve_on(listener.map_err(no_socket)?, service(guard), options)?)
 }
 
-/// What keeps a server from starting is for the person to mend.
-fn usable(error: impl std::error::Error + Send + Sync + 'static) -> Error {
-    Error::new(ErrorKind::InvalidInput, error.to_string())
+/// What keeps a server from listening is for the person to mend; a port that is taken, for whoever has it.
+pub(crate) fn no_socket(error: ListenError) -> Error {
+    let kind = match error {
+        ListenError::Busy { .. } => ErrorKind::Conflict,
+        _ => ErrorKind::InvalidInput,
+    };
+    Error::new(kind, error.to_string()).with_source(error)
 }
 
-/// Returns when the process is told to stop.
-pub(crate) async fn stopped() -> Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminated = signal(SignalKind::terminate())?;
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => Ok(interrupted?),
-        _ = terminated.recv() => Ok(()),
+fn no_token(error: TokenError) -> Error {
+    match error {
+        TokenError::Io { path, source } => Error::io("read the token file", &path, source),
+        other => Error::invalid(other.to_string()).with_source(other),
+    }
+}
+
+/// Hears that the process is told to stop: from when it is made, so it is made before anything is started.
+#[derive(Debug)]
+pub(crate) struct Stop {
+    terminated: Signal,
+    interrupted: Signal,
+}
+
+impl Stop {
+    pub(crate) fn listen() -> Result<Self> {
+        let terminated = signal(SignalKind::terminate())?;
+        Ok(Self { terminated, interrupted: signal(SignalKind::interrupt())? })
+    }
+
+    /// Returns once the process is told to stop. Can be dropped and called again: nothing is missed.
+    pub(crate) async fn asked(&mut self) {
+        tokio::select! {
+            _ = self.terminated.recv() => {}
+            _ = self.interrupted.recv() => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_that_is_taken_is_a_conflict_and_a_host_that_is_none_is_wrong_input() {
+        let first = listen::bind(listen::DEFAULT_HOST, 0, &Anyone).unwrap();
+        let port = first.local_addr().unwrap().port();
+        let kind = |host: &str, port: u16| {
+            no_socket(listen::bind(host, port, &Anyone).unwrap_err()).kind()
+        };
+        assert_eq!(kind(listen::DEFAULT_HOST, port), ErrorKind::Conflict);
+        assert_eq!(kind("example.org", 0), ErrorKind::InvalidInput);
+        assert_eq!(kind("0.0.0.0", 0), ErrorKind::InvalidInput);
     }
 }

@@ -110,11 +110,15 @@ pub(crate) struct RunsArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum RunsAction {
     /// Everything that one run logged.
+    #[command(
+        after_help = "Examples:\n  mlops runs show 0193f2\n  mlops runs show boosting --json"
+    )]
     Show {
         /// The run's id, the beginning of it, or its name.
         run: String,
     },
     /// What differs between two runs: params, metrics, and the entries of the run key.
+    #[command(after_help = "Examples:\n  mlops runs diff boosting logistic")]
     Diff {
         /// A run's id, the beginning of it, or its name.
         a: String,
@@ -138,6 +142,7 @@ pub(crate) struct DataArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum DataAction {
     /// Store a file or folder as the next version of a data set.
+    #[command(after_help = "Examples:\n  mlops data add flights ./flights -m 'March is in'")]
     Add {
         /// The data set.
         dataset: String,
@@ -148,11 +153,13 @@ pub(crate) enum DataAction {
         message: String,
     },
     /// The versions of a data set, newest first.
+    #[command(after_help = "Examples:\n  mlops data list\n  mlops data list flights --json")]
     List {
         /// The data set; all of them without it.
         dataset: Option<String>,
     },
     /// The files that differ between two versions.
+    #[command(after_help = "Examples:\n  mlops data diff b3:00.. b3:11..")]
     Diff {
         /// A version's id, or the beginning of it.
         a: String,
@@ -160,6 +167,7 @@ pub(crate) enum DataAction {
         b: String,
     },
     /// Write a version's files into a new folder.
+    #[command(after_help = "Examples:\n  mlops data checkout b3:00.. ./out")]
     Checkout {
         /// The version's id, or the beginning of it.
         version: String,
@@ -185,11 +193,13 @@ pub(crate) enum PipelineAction {
     /// Run the pipeline in a file; steps that ran before with the same code, params and inputs come from the cache.
     Run(PipelineRunArgs),
     /// What a run would do with each step, and why.
+    #[command(after_help = "Examples:\n  mlops pipeline plan churn.yaml --json")]
     Plan {
         /// The pipeline's file.
         file: PathBuf,
     },
     /// The steps of one run: what ran, what was cached, and why not.
+    #[command(after_help = "Examples:\n  mlops pipeline show flight-delay demo-1-first --json")]
     Show {
         /// The pipeline.
         pipeline: String,
@@ -199,6 +209,9 @@ pub(crate) enum PipelineAction {
 }
 
 #[derive(Debug, Parser)]
+#[command(
+    after_help = "Examples:\n  mlops pipeline run churn.yaml\n  mlops pipeline run churn.yaml --run monday   (again: goes on where it stopped)\n  mlops pipeline run churn.yaml --jobs 4 --force"
+)]
 pub(crate) struct PipelineRunArgs {
     /// The pipeline's file (YAML).
     pub(crate) file: PathBuf,

@@ -103,19 +103,29 @@ pub(crate) enum DeployAction {
     /// Ask for a new revision to be rolled out.
     Apply(Box<ApplyArgs>),
     /// What serves, and what is being changed.
+    #[command(
+        after_help = "Examples:\n  mlops deploy status flights\n  mlops deploy status flights --json"
+    )]
     Status {
         /// The endpoint.
         endpoint: String,
     },
     /// Stay where it is.
+    #[command(after_help = "Examples:\n  mlops deploy pause flights --why 'a holiday'")]
     Pause(OrderArgs),
     /// Go on after a pause.
+    #[command(after_help = "Examples:\n  mlops deploy resume flights")]
     Resume(OrderArgs),
     /// Skip what remains to be judged.
+    #[command(after_help = "Examples:\n  mlops deploy promote flights --why 'seen enough'")]
     Promote(OrderArgs),
     /// Back to the stable revision.
+    #[command(after_help = "Examples:\n  mlops deploy abort flights --why 'wrong data'")]
     Abort(OrderArgs),
     /// What revisions have printed.
+    #[command(
+        after_help = "Examples:\n  mlops deploy logs flights\n  mlops deploy logs flights v3-1a2b3c4d --tail 200"
+    )]
     Logs {
         /// The endpoint.
         endpoint: String,
@@ -126,6 +136,9 @@ pub(crate) enum DeployAction {
         tail: usize,
     },
     /// Run the controller of an endpoint whose gateway is another process.
+    #[command(
+        after_help = "Examples:\n  mlops gateway flights --control elsewhere --admin-port 8081 &\n  mlops deploy control flights --gateway 127.0.0.1:8081"
+    )]
     Control {
         /// The endpoint.
         endpoint: String,
@@ -165,11 +178,19 @@ pub(crate) enum NoDataArg {
 }
 
 #[derive(Debug, Parser)]
+#[command(
+    after_help = "Examples:\n  mlops deploy apply flights --model flight-delay-demo-1@champion --wait\n  mlops deploy apply flights --model flight-delay-demo-1/3 --steps 5,25,100 --hold 60 --shadow 20\n  mlops deploy apply flights --name v2 --ready /health -- python server.py --port {port}"
+)]
 pub(crate) struct ApplyArgs {
     /// The endpoint.
     pub(crate) endpoint: String,
     /// The model to serve: MODEL, MODEL@ALIAS or MODEL/VERSION.
-    #[arg(long, value_name = "MODEL", required_unless_present = "command")]
+    #[arg(
+        long,
+        value_name = "MODEL",
+        required_unless_present = "command",
+        conflicts_with = "command"
+    )]
     pub(crate) model: Option<String>,
     /// The revision's name; made from the model's version without it.
     #[arg(long, required_unless_present = "model")]
@@ -207,9 +228,13 @@ pub(crate) struct ApplyArgs {
     /// Why, for the record.
     #[arg(long, default_value = "")]
     pub(crate) why: String,
-    /// Wait until it has ended; exits with 3 when it was rolled back.
+    /// Wait until it has ended; exits with 3 when it was rolled back, with 4 when it is paused or another order
+    /// has taken its place.
     #[arg(long)]
     pub(crate) wait: bool,
+    /// For how many seconds --wait waits; exits with 5 then. The rollout goes on.
+    #[arg(long, default_value_t = 86_400.0, value_name = "SECONDS", requires = "wait")]
+    pub(crate) wait_for: f64,
     /// A command to run in place of a model; {port} is replaced.
     #[arg(last = true, value_name = "COMMAND")]
     pub(crate) command: Vec<String>,

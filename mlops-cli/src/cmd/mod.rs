@@ -1,5 +1,6 @@
 //! One file a command.
 
+pub(crate) mod control;
 pub(crate) mod data;
 pub(crate) mod deploy;
 pub(crate) mod drift;

@@ -30,6 +30,7 @@ use anyhow::Result;
 use mlops_core::pipeline::Cancel;
 
 use crate::args::DemoArgs;
+use crate::context::Stop;
 use crate::{exit, output};
 use session::{Pace, Session};
 use summary::Summary;
@@ -37,11 +38,11 @@ use summary::Summary;
 pub(crate) async fn run(store: &Path, args: &DemoArgs) -> Result<ExitCode> {
     let cancel = Cancel::new();
     let stop = cancel.clone();
+    let mut told = Stop::listen()?;
     let listener = tokio::spawn(async move {
-        // Without a way to be asked to stop there is nothing to wait for.
-        if tokio::signal::ctrl_c().await.is_ok() {
-            stop.cancel();
-        }
+        told.asked().await;
+        output::say("stopping: what runs is ended, and the same command goes on from here");
+        stop.cancel();
     });
     let outcome = turn(args.dir.as_deref().unwrap_or(store), args, &cancel).await;
     listener.abort();

@@ -1,13 +1,13 @@
 //! A flipped bit in a stored model, and a disk that is full: said so, named, and nothing lost.
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::demo::demo;
 use super::{code, json, mlops, stderr};
 
-#[test]
-fn a_model_with_a_flipped_bit_is_made_again_and_so_mended() {
-    let store = demo().copy();
+/// Flips a bit in the object of the first version; its digest, where it lies, and what it was.
+fn damage(store: &Path) -> (String, PathBuf, Vec<u8>) {
     let path = store.to_str().unwrap();
     let models =
         json(&mlops(&["--store", path, "models", "show", "flight-delay-demo-1", "--json"]));
@@ -19,6 +19,24 @@ fn a_model_with_a_flipped_bit_is_made_again_and_so_mended() {
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     std::fs::write(&object, bytes).unwrap();
+    (digest, object, whole)
+}
+
+#[test]
+fn a_model_with_a_flipped_bit_is_not_served() {
+    let store = demo().copy();
+    let (digest, _, _) = damage(store.path());
+    let path = store.path().to_str().unwrap();
+    let output = mlops(&["--store", path, "serve", "flight-delay-demo-1/1", "--port", "0"]);
+    assert_eq!(code(&output), 3, "{}", stderr(&output));
+    assert!(stderr(&output).contains(digest.trim_start_matches("b3:")), "{}", stderr(&output));
+}
+
+#[test]
+fn a_model_with_a_flipped_bit_is_made_again_and_so_mended() {
+    let store = demo().copy();
+    let (digest, object, whole) = damage(store.path());
+    let path = store.path().to_str().unwrap();
     let output = mlops(&["demo", "--fast", "--dir", path]);
     assert_eq!(code(&output), 0, "{}", stderr(&output));
     // It is said which object it was.

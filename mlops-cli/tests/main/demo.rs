@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{code, json, mlops, stderr};
+use super::{code, json, mlops, processes_of, stderr, terminate, within};
 
 pub(crate) struct Demo {
     folder: TempDir,
@@ -19,9 +19,11 @@ impl Demo {
         self.folder.path().to_str().unwrap()
     }
 
-    /// A copy of the store, made before any other process opened it, for the one test that damages it.
-    pub(crate) fn copy(&self) -> &Path {
-        self.copy.path()
+    /// A store of one's own: a copy of what it was before any other process opened it.
+    pub(crate) fn copy(&self) -> TempDir {
+        let own = tempfile::tempdir().unwrap();
+        copy_folder(self.copy.path(), own.path());
+        own
     }
 }
 
@@ -185,4 +187,26 @@ fn a_second_demo_on_the_same_store_waits_its_turn_and_then_uses_the_cache() {
     let retrainings = next["retrainings"].as_array().unwrap().len();
     assert_eq!(next["pipeline"]["ran"], retrainings + 1);
     assert_eq!(next["retrainings"][0]["model_version"], 2);
+}
+
+#[test]
+fn a_demo_that_is_told_to_stop_leaves_no_process_and_goes_on_where_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().to_str().unwrap();
+    let binary = assert_cmd::cargo::cargo_bin("mlops");
+    let mut running = std::process::Command::new(binary)
+        .args(["demo", "--fast", "--dir", dir])
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    // Itself, and the first version that serves.
+    within(300, "a version that serves", || (processes_of(dir) >= 2).then_some(()));
+    terminate(&running);
+    let status = within(120, "its end", || running.try_wait().unwrap());
+    assert_eq!(status.code(), Some(5));
+    assert_eq!(processes_of(dir), 0);
+    let status =
+        json(&mlops(&["--store", dir, "deploy", "status", "flight-delay-demo-1", "--json"]));
+    assert!(!status["last"].is_null(), "{status}");
 }

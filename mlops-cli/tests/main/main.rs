@@ -7,13 +7,15 @@ mod bad_input;
 mod commands;
 mod damage;
 mod demo;
+mod deploy;
 mod pipeline;
 mod register;
 mod serving;
 mod tidy;
 
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Child, Output};
+use std::time::{Duration, Instant};
 
 use assert_cmd::Command;
 use serde_json::Value;
@@ -43,6 +45,12 @@ fn json(output: &Output) -> Value {
     let text = String::from_utf8(output.stdout.clone()).unwrap();
     let value: Value = serde_json::from_str(&text)
         .unwrap_or_else(|error| panic!("{error}: {text} {}", stderr(output)));
+    validated(value)
+}
+
+/// The object, which fits the schema that it names.
+#[track_caller]
+fn validated(value: Value) -> Value {
     let name = value["schema"].as_str().unwrap().replace('/', ".");
     let path = root().join(format!("docs/schemas/{name}.json"));
     let schema: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
@@ -53,4 +61,32 @@ fn json(output: &Output) -> Value {
         .collect();
     assert!(errors.is_empty(), "{name}: {errors:#?}");
     value
+}
+
+/// What `look` finds in the end; it may take so many seconds.
+#[track_caller]
+fn within<T>(seconds: u64, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let until = Instant::now() + Duration::from_secs(seconds);
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < until, "not within {seconds} s: {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Tells a child to stop.
+fn terminate(child: &Child) {
+    let pid = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+}
+
+/// How many processes have this text in their command line.
+fn processes_of(text: &str) -> usize {
+    let lines = std::fs::read_dir("/proc").unwrap().filter_map(|entry| {
+        // A process may end meanwhile.
+        std::fs::read(entry.ok()?.path().join("cmdline")).ok()
+    });
+    lines.filter(|line| String::from_utf8_lossy(line).contains(text)).count()
 }

@@ -10,12 +10,13 @@ use mlops_core::deploy::{
 use mlops_core::fingerprint::{Label, Value, digest};
 use mlops_core::id::{EndpointName, RevisionName};
 use mlops_core::rollout::{
-    Command, Deadlines, EndpointStatus, Hold, OnNoData, RolloutSpec, Shadow, Strategy, send, status,
+    Command, Deadlines, Hold, OnNoData, RolloutSpec, Shadow, Strategy, send, status,
 };
 use mlops_core::{Error, ErrorKind};
 use mlops_store::LocalStore;
 
-use super::{LOOK, answered, order, tell};
+use super::wait::{Fate, wait};
+use super::{accepted, answered, order, tell};
 use crate::args::{ApplyArgs, NoDataArg, StrategyArg};
 use crate::cmd::serve::models;
 use crate::{exit, output};
@@ -29,8 +30,15 @@ pub(super) async fn run(store: &LocalStore, args: ApplyArgs, json: bool) -> Resu
         let message = format!("the revision serves already: endpoint={endpoint} revision={name}");
         return Err(Error::new(ErrorKind::Conflict, message).into());
     }
+    if let (Some(first), None) = (&now.reconciling, &now.stable) {
+        let message = format!(
+            "the endpoint's first revision is not out yet, wait for it: endpoint={endpoint} revision={}",
+            first.revision
+        );
+        return Err(Error::new(ErrorKind::Conflict, message).into());
+    }
+    let limit = seconds("time to wait", args.wait_for)?;
     let spec = rollout(now.stable, new, &args)?;
-    let before = now.last.map_or(0, |last| last.rollout);
     let order = order(&args.why, Command::Roll(Box::new(spec)));
     let number = send(&*store.meta(), &endpoint, &order).await?;
     let event = answered(store, &endpoint, number).await?;
@@ -38,42 +46,22 @@ pub(super) async fn run(store: &LocalStore, args: ApplyArgs, json: bool) -> Resu
         tell(&endpoint, number, event.as_ref(), json)?;
         return Ok(ExitCode::SUCCESS);
     }
+    accepted(&endpoint, event.as_ref())?;
     if event.is_none() {
         output::say(&format!("waiting for `mlops gateway {endpoint}` to carry it out"));
     }
-    wait(store, &endpoint, &name, before).await?;
-    super::status::show(store, &endpoint, json).await?;
-    let ended = status(&*store.meta(), &endpoint).await?;
-    let taken_over = ended.stable.as_ref() == Some(&name);
-    Ok(ExitCode::from(if taken_over { 0 } else { exit::BAD_INPUT }))
-}
-
-/// Says each phase once, until the rollout has ended one way or the other.
-async fn wait(
-    store: &LocalStore,
-    endpoint: &EndpointName,
-    name: &RevisionName,
-    before: u64,
-) -> Result<()> {
-    let mut said = String::new();
-    loop {
-        let now: EndpointStatus = status(&*store.meta(), endpoint).await?;
-        if let Some(last) = now.last.filter(|last| last.rollout > before && last.revision == *name)
-        {
-            let reason = last.reason.map(|reason| format!(": {reason}")).unwrap_or_default();
-            let share = now.serving.and_then(|serving| serving.shares.get(name).copied());
-            let share = share.map(|share| format!(", {share}")).unwrap_or_default();
-            let line = format!("{name}: {}{share}{reason}", last.phase);
-            if line != said {
-                output::say(&line);
-                said = line;
-            }
-            if now.reconciling.is_none() {
-                return Ok(());
-            }
+    let fate = wait(store, &endpoint, (number, &name), limit).await?;
+    output::read_or_not(super::show::show(store, &endpoint, json).await)?;
+    Ok(match fate {
+        Fate::Out => ExitCode::SUCCESS,
+        Fate::Paused { reason } => {
+            output::say(&format!(
+                "{name} is paused ({reason}): `mlops deploy resume {endpoint}` goes on"
+            ));
+            ExitCode::from(exit::NOT_FOUND_OR_CONFLICT)
         }
-        tokio::time::sleep(LOOK).await;
-    }
+        _ => ExitCode::from(exit::BAD_INPUT),
+    })
 }
 
 /// What is to run: a command as it is given, or this program serving a model.

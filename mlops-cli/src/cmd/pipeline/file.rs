@@ -98,7 +98,7 @@ fn build(name: &str, file: StepFile, folder: &Path) -> Result<Step> {
     let allowed: Vec<&str> = file.environment.iter().map(String::as_str).collect();
     let command = Command::new(folder, file.command)
         .map_err(|error| wrong(error.to_string()))?
-        .allow(&allowed, std::env::vars());
+        .allow(&allowed, crate::context::environment());
     let command = file.files.into_iter().fold(command, Command::file);
     let mut step = Step::command(name, command)?;
     for input in &file.inputs {

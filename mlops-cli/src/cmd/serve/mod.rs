@@ -1,6 +1,7 @@
 //! `mlops serve`: a model server over the store's registry.
 
 mod drift;
+mod follow;
 pub(crate) mod models;
 
 use std::path::Path;
@@ -17,37 +18,35 @@ use mlops_store::LocalStore;
 use serde_json::json;
 
 use crate::args::ServeArgs;
+use crate::context::Stop;
 use crate::{context, output};
 use drift::Watch;
+use follow::{Served, refuse_twice};
 use models::{ModelRef, Resolved};
 
-/// How often it is looked where an alias points.
-const FOLLOW: Duration = Duration::from_secs(1);
-
 pub(crate) async fn run(store: &Path, args: ServeArgs) -> Result<ExitCode> {
+    let mut stop = Stop::listen()?;
     let store = context::open(store)?;
-    let asked: Vec<ModelRef> =
-        args.models.iter().map(|text| text.parse()).collect::<Result<_>>()?;
-    let pool = PoolOptions::default().with_waiting(args.max_waiting);
-    let repository = Arc::new(Repository::new(RepositoryOptions::default().with_pool(pool)));
     let watch = match &args.reference {
         Some(path) => Some(Watch::new(path, Duration::from_secs(args.drift_window))?),
         None => None,
     };
-    let mut served = Vec::new();
-    for model in asked {
-        let resolved = models::resolve(&*store.meta(), &model).await?;
-        repository.load(load(&store, &resolved, watch.as_ref()).await?);
-        served.push((model, resolved));
-    }
+    let pool = PoolOptions::default().with_waiting(args.max_waiting);
+    let repository = Arc::new(Repository::new(RepositoryOptions::default().with_pool(pool)));
+    let served = tokio::select! {
+        served = load_all(&store, &repository, &args, watch.as_ref()) => served?,
+        () = stop.asked() => return Ok(ExitCode::SUCCESS),
+    };
     let state = ServingState::new(Arc::clone(&repository), ServingMetrics::default());
     let routes = routes(&state, args.max_bytes);
     let server =
         context::serve(&args.listen, args.port, |guard| routes.into_service(state, guard))?;
-    announce(&server.local_addr().to_string(), &served, args.json)?;
+    // Requests are answered whether or not somebody reads where.
+    output::read_or_not(announce(&server.local_addr().to_string(), &served, args.json))?;
     tokio::select! {
-        () = follow(&store, &repository, served, watch.as_ref()), if args.follow => {}
-        stopped = context::stopped() => stopped?,
+        () = follow::follow(&store, &repository, served, watch.as_ref()), if args.follow => {}
+        () = drift::windows(watch.as_ref()), if watch.is_some() => {}
+        () = stop.asked() => {}
     }
     repository.close();
     output::say("answering what is under way");
@@ -56,6 +55,27 @@ pub(crate) async fn run(store: &Path, args: ServeArgs) -> Result<ExitCode> {
         output::say(&format!("requests that took too long were cut: count={}", drained.cut));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Loads what is asked for. The first argument of a model is the version that answers unless another is named.
+async fn load_all(
+    store: &LocalStore,
+    repository: &Repository,
+    args: &ServeArgs,
+    watch: Option<&Watch>,
+) -> Result<Vec<Served>> {
+    let mut served = Vec::new();
+    for text in &args.models {
+        let asked: ModelRef = text.parse()?;
+        let Resolved { version } = models::resolve(&*store.meta(), &asked).await?;
+        served.push(Served::new(asked, version));
+    }
+    refuse_twice(&served, args.follow)?;
+    for it in &served {
+        let resolved = Resolved { version: it.version.clone() };
+        repository.load(load(store, &resolved, watch).await?);
+    }
+    Ok(served)
 }
 
 async fn load(
@@ -73,12 +93,12 @@ async fn load(
     })
 }
 
-fn announce(address: &str, served: &[(ModelRef, Resolved)], json: bool) -> Result<()> {
+fn announce(address: &str, served: &[Served], json: bool) -> Result<()> {
     let models: Vec<_> = served
         .iter()
-        .map(|(_, it)| json!({ "model": it.version.model, "version": it.version.number.0, "flavour": it.version.flavour }))
+        .map(|it| json!({ "model": it.version.model, "version": it.version.number.0, "flavour": it.version.flavour }))
         .collect();
-    for (_, it) in served {
+    for it in served {
         let (model, version) = (&it.version.model, it.version.number);
         output::say(&format!("{model} version {version}: http://{address}/v2/models/{model}"));
     }
@@ -89,38 +109,4 @@ fn announce(address: &str, served: &[(ModelRef, Resolved)], json: bool) -> Resul
         );
     }
     Ok(())
-}
-
-/// Changes models when their alias points elsewhere. One that can't be loaded leaves the old one.
-async fn follow(
-    store: &LocalStore,
-    repository: &Repository,
-    mut served: Vec<(ModelRef, Resolved)>,
-    watch: Option<&Watch>,
-) {
-    loop {
-        tokio::time::sleep(FOLLOW).await;
-        for (model, current) in &mut served {
-            let next = match models::resolve(&*store.meta(), model).await {
-                Ok(next) if next.version.number != current.version.number => next,
-                Ok(_) => continue,
-                Err(error) => {
-                    output::say(&format!("cannot look where {model} points: {error:#}"));
-                    continue;
-                }
-            };
-            let (name, number) = (next.version.model.clone(), next.version.number);
-            match load(store, &next, watch).await {
-                Ok(loaded) => {
-                    repository.swap(loaded);
-                    output::say(&format!("{name} version {number} serves now"));
-                }
-                Err(error) => {
-                    output::say(&format!("{name} version {number} can't be loaded: {error:#}"));
-                }
-            }
-            // Also after a failure: the same version is not tried each second.
-            *current = next;
-        }
-    }
 }

@@ -57,9 +57,15 @@ impl Chunk {
             for (row, score) in question.rows.iter().zip(reply.scores) {
                 *scores.get_mut(offset + row).context("a score of no flight")? = score;
             }
+            for (revision, failed) in reply.failed {
+                let tally = requests.entry(revision).or_default();
+                tally.sent += failed;
+                tally.failed += failed;
+            }
             let tally = requests.entry(reply.revision).or_default();
-            tally.sent += reply.sent;
-            tally.failed += reply.failed;
+            // Nobody says where the lost ones went: they stay with who answered in the end.
+            tally.sent += reply.lost + 1;
+            tally.failed += reply.lost;
             tally.slow += u64::from(reply.took > BOUND);
             micros.push(u32::try_from(reply.took.as_micros()).unwrap_or(u32::MAX));
         }

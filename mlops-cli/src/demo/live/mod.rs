@@ -34,7 +34,8 @@ pub(crate) use rollout::{Rolled, rollouts};
 use super::calendar::{END, HOUR, MARCH, moment};
 use super::model::flights::Flights;
 use super::session::{Session, owner};
-use crate::cmd::gateway::REVISIONS;
+use crate::cmd::control::REVISIONS;
+use crate::context;
 
 /// Requests that are under way at once.
 const AT_ONCE: usize = 16;
@@ -66,7 +67,7 @@ impl<'a> Endpoint<'a> {
             .into_service((), Arc::new(Anyone));
         let server = serve(bind(DEFAULT_HOST, 0, &Anyone)?, routes, ServerOptions::default())?;
         let folder = session.store.root().join(REVISIONS).join(name.as_str());
-        let options = ProcessOptions::default().with_environment(std::env::vars());
+        let options = ProcessOptions::default().with_environment(context::environment());
         let deployer = ProcessDeployer::open(folder, options).await?;
         let answers = Answers::open(session).await?;
         let clock = Arc::new(ManualClock::new(moment(answers.to())));

@@ -1,11 +1,8 @@
 //! `mlops deploy status`: what serves, apart from what is being changed.
 
 use anyhow::Result;
-use mlops_core::Error;
 use mlops_core::id::EndpointName;
-use mlops_core::rollout::{
-    EndpointStatus, OrderNumber, Reconciling, history, orders_after, status,
-};
+use mlops_core::rollout::{EndpointStatus, Reconciling, history};
 use mlops_store::LocalStore;
 use serde_json::{Value, json};
 
@@ -13,11 +10,7 @@ use crate::output;
 
 pub(super) async fn show(store: &LocalStore, endpoint: &EndpointName, json: bool) -> Result<()> {
     let journal = store.meta();
-    let now = status(&*journal, endpoint).await?;
-    let waiting = orders_after(&*journal, endpoint, now.answered).await?.len();
-    if now.answered == OrderNumber(0) && waiting == 0 {
-        return Err(Error::not_found("endpoint", endpoint).into());
-    }
+    let (now, waiting) = super::known(store, endpoint).await?;
     if json {
         let object = json!({
             "schema": "mlops.deploy/1", "endpoint": endpoint, "serving": now.serving, "stable": now.stable,
