@@ -12,10 +12,12 @@ use serde_json::json;
 
 use super::{describe, file, show};
 use crate::args::{Format, PipelineRunArgs};
+use crate::context::Stop;
 use crate::output;
 
 /// Runs the pipeline in a file, or takes a run of it up.
 pub(crate) async fn run(store: &Path, args: &PipelineRunArgs, format: Format) -> Result<()> {
+    let mut told = Stop::listen()?;
     let plan = file::read(&args.file)?;
     let store = LocalStore::open(store)?;
     let id = match &args.run {
@@ -34,8 +36,7 @@ pub(crate) async fn run(store: &Path, args: &PipelineRunArgs, format: Format) ->
     let done = loop {
         tokio::select! {
             done = &mut run => break done?,
-            interrupted = tokio::signal::ctrl_c(), if !cancel.is_cancelled() => {
-                interrupted?;
+            () = told.asked(), if !cancel.is_cancelled() => {
                 output::say("interrupted: ending the steps that run");
                 cancel.cancel();
             }
