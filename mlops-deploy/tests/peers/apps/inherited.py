@@ -1,7 +1,7 @@
 """Runs `fastapi_app` on descriptor 3, as `uvicorn --fd 3` does, but as the TCP socket that it is.
 
 uvicorn takes such a descriptor for a Unix socket, so that asyncio does not turn Nagle's algorithm off: on a
-connection that is kept, each answer waits about 40 ms for the client's delayed acknowledgement.
+connection that is kept, each answer waits for the client's delayed acknowledgement.
 """
 
 import socket
