@@ -60,6 +60,7 @@
 //! with them. Lists, structs and embeddings are reported as unchecked. It knows nothing of models,
 //! stores or servers.
 
+mod cells;
 mod decision;
 mod error;
 mod monitor;

@@ -2,7 +2,8 @@
 
 use std::cmp::Ordering;
 
-/// A value that can be ordered and measured: `f64`, or `i128` for every integer, date and decimal.
+/// A value that can be ordered and measured: `f64`, `i64` for integers, dates and small decimals, `i128`
+/// for what is wider.
 ///
 /// Integers never pass through `f64` on their way to a rank, so values beyond 2^53 stay apart.
 pub trait Point: Copy + PartialEq + Send + Sync + private::Sealed {
@@ -25,6 +26,7 @@ pub trait Point: Copy + PartialEq + Send + Sync + private::Sealed {
 mod private {
     pub trait Sealed {}
     impl Sealed for f64 {}
+    impl Sealed for i64 {}
     impl Sealed for i128 {}
 }
 
@@ -67,6 +69,38 @@ impl Point for f64 {
 
     fn successor(self) -> Option<Self> {
         None
+    }
+}
+
+impl Point for i64 {
+    fn canonical(self) -> Option<Self> {
+        Some(self)
+    }
+
+    fn order(self, other: Self) -> Ordering {
+        self.cmp(&other)
+    }
+
+    fn to_f64(self) -> f64 {
+        self as f64
+    }
+
+    fn scale(_: Self, _: Self) -> f64 {
+        1.0
+    }
+
+    fn gap(low: Self, high: Self, scale: f64) -> f64 {
+        // The difference of two i64 always fits u64; wrapping is how it gets there.
+        high.wrapping_sub(low) as u64 as f64 * scale
+    }
+
+    fn between(low: Self, high: Self, part: u64, of: u64) -> Self {
+        let gap = u128::from(high.wrapping_sub(low) as u64);
+        low.wrapping_add((gap * u128::from(part) / u128::from(of)) as i64)
+    }
+
+    fn successor(self) -> Option<Self> {
+        self.checked_add(1)
     }
 }
 

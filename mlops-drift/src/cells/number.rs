@@ -1,0 +1,208 @@
+//! What a column of numbers must offer to be counted in cells.
+
+use super::lookup::{
+    Digits, Even, Lengths, Lookup, Nowhere, Shift, Slots, for_floats, for_integers,
+};
+use crate::statistic::Point;
+
+/// A number of one of the three lanes: `f64`, `i64`, or `i128` for what is wider.
+pub(crate) trait Number: Point + PartialOrd + Default + std::fmt::Debug + 'static {
+    /// Larger than every value, or as large as the largest.
+    const END: Self;
+
+    /// The two ways to a cell.
+    type Plain: Slots<Self>;
+    /// The one for heavy tails.
+    type Tailed: Slots<Self>;
+    /// The better of them.
+    fn lookup(edges: &[Self]) -> Lookup<Self::Plain, Self::Tailed>;
+
+    /// How the offset from an edge becomes an integer.
+    type Unit: Copy + std::fmt::Debug + PartialEq + Send + Sync;
+
+    /// The unit for offsets of at most `width`.
+    fn unit(low: Self, high: Self) -> Self::Unit;
+    /// The offset from `edge` in units, rounded down; neither is below the edge nor beyond its cell.
+    fn offset(self, edge: Self, unit: Self::Unit) -> u64;
+    /// One unit as a number, before `Point::scale`.
+    fn unit_size(unit: Self::Unit) -> f64;
+    /// `self - other`, halved twice and marked so where the difference itself would overflow.
+    fn difference(self, other: Self) -> (f64, i32);
+    /// An image that keeps the order, for sorting; the widest numbers keep themselves.
+    type Key: Ord + Copy + Send;
+    /// To the image.
+    fn key(self) -> Self::Key;
+    /// And back.
+    fn of_key(key: Self::Key) -> Self;
+}
+
+/// Bits of an offset.
+const OFFSET_BITS: i32 = 52;
+
+impl Number for f64 {
+    const END: Self = Self::INFINITY;
+
+    type Plain = Even;
+    type Tailed = Digits;
+
+    fn lookup(edges: &[Self]) -> Lookup<Even, Digits> {
+        for_floats(edges)
+    }
+
+    /// A power of two to multiply with, twice: once would not reach the smallest numbers.
+    type Unit = f64;
+    type Key = u64;
+
+    fn unit(low: Self, high: Self) -> f64 {
+        let width = high - low;
+        if !(width > 0.0 && width.is_finite()) {
+            return 0.0;
+        }
+        // The exponent of the width, so that every offset stays below 2^53; below the smallest normal
+        // number no more digits are to be had.
+        let exponent = ((width.to_bits() >> 52) as i32 - 1023).max(-1022);
+        2_f64.powi((OFFSET_BITS - exponent) / 2)
+    }
+
+    #[inline(always)]
+    fn offset(self, edge: Self, unit: f64) -> u64 {
+        ((self - edge) * unit * unit) as u64
+    }
+
+    fn unit_size(unit: f64) -> f64 {
+        if unit == 0.0 { 0.0 } else { 1.0 / unit / unit }
+    }
+
+    fn difference(self, other: Self) -> (f64, i32) {
+        let plain = self - other;
+        if plain.is_finite() { (plain, 0) } else { (self * 0.25 - other * 0.25, 2) }
+    }
+
+    #[inline(always)]
+    fn key(self) -> u64 {
+        let bits = self.to_bits();
+        bits ^ (((bits as i64 >> 63) as u64) | 1 << 63)
+    }
+
+    #[inline(always)]
+    fn of_key(key: u64) -> Self {
+        let flipped = ((!key as i64 >> 63) as u64) | 1 << 63;
+        Self::from_bits(key ^ flipped)
+    }
+}
+
+impl Number for i64 {
+    const END: Self = Self::MAX;
+
+    type Plain = Shift;
+    type Tailed = Lengths;
+
+    fn lookup(edges: &[Self]) -> Lookup<Shift, Lengths> {
+        for_integers(edges)
+    }
+
+    type Unit = ();
+    type Key = Self;
+
+    fn unit(_: Self, _: Self) {}
+
+    #[inline(always)]
+    fn offset(self, edge: Self, (): ()) -> u64 {
+        self.wrapping_sub(edge) as u64
+    }
+
+    fn unit_size((): ()) -> f64 {
+        1.0
+    }
+
+    #[inline(always)]
+    fn difference(self, other: Self) -> (f64, i32) {
+        match self.checked_sub(other) {
+            Some(difference) => (difference as f64, 0),
+            None => ((i128::from(self) - i128::from(other)) as f64, 0),
+        }
+    }
+
+    fn key(self) -> Self {
+        self
+    }
+
+    fn of_key(key: Self) -> Self {
+        key
+    }
+}
+
+impl Number for i128 {
+    const END: Self = Self::MAX;
+
+    type Plain = Nowhere;
+    type Tailed = Nowhere;
+
+    fn lookup(_: &[Self]) -> Lookup<Nowhere, Nowhere> {
+        Lookup::Search
+    }
+
+    /// Bits that are dropped.
+    type Unit = u32;
+    type Key = Self;
+
+    fn unit(low: Self, high: Self) -> u32 {
+        let width = high.wrapping_sub(low) as u128;
+        (128 - width.leading_zeros()).saturating_sub(u64::BITS)
+    }
+
+    #[inline(always)]
+    fn offset(self, edge: Self, unit: u32) -> u64 {
+        (self.wrapping_sub(edge) as u128 >> unit) as u64
+    }
+
+    fn unit_size(unit: u32) -> f64 {
+        2_f64.powi(unit as i32)
+    }
+
+    fn difference(self, other: Self) -> (f64, i32) {
+        let apart =
+            (if self >= other { self.wrapping_sub(other) } else { other.wrapping_sub(self) })
+                as u128 as f64;
+        (if self >= other { apart } else { -apart }, 0)
+    }
+
+    fn key(self) -> Self {
+        self
+    }
+
+    fn of_key(key: Self) -> Self {
+        key
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_keep_the_order_and_the_value() {
+        let values = [f64::MIN, -1e300, -1.0, -5e-324, 0.0, 5e-324, 1.0, 1e16, f64::MAX];
+        assert!(values.windows(2).all(|pair| pair[0].key() < pair[1].key()));
+        assert!(values.iter().all(|value| f64::of_key(value.key()) == *value));
+    }
+
+    #[test]
+    fn offsets_fill_their_bits_whatever_the_width() {
+        for (low, high) in
+            [(0.0, 1.0), (1e16, 1e16 + 6.0), (0.0, f64::MAX), (5e-310, 7e-310), (-3.0, 0.1)]
+        {
+            let unit = f64::unit(low, high);
+            let offset = high.offset(low, unit);
+            assert!(offset < 1 << 53, "{low} {high}: {offset}");
+            let back = offset as f64 * f64::unit_size(unit);
+            assert!((back / (high - low) - 1.0).abs() < 1e-14, "{low} {high}: {back}");
+        }
+        assert_eq!(f64::unit(1.0, 1.0), 0.0);
+        assert_eq!(i64::MAX.offset(i64::MIN, ()), u64::MAX);
+        let unit = i128::unit(i128::MIN, i128::MAX);
+        assert_eq!(i128::MAX.offset(i128::MIN, unit), u64::MAX);
+        assert_eq!(i128::MAX.difference(i128::MIN), (u128::MAX as f64, 0));
+        assert_eq!(f64::MAX.difference(f64::MIN), (f64::MAX / 2.0, 2));
+    }
+}

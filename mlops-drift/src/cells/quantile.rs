@@ -1,0 +1,48 @@
+//! Quantiles of counted cells.
+
+use super::Anchors;
+use super::number::Number;
+use super::tally::Tally;
+
+/// An order statistic as the cells know it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Located<T> {
+    /// A value at an edge.
+    At(T),
+    /// The value of this rank (from 0) among those inside of a slot.
+    Inside { slot: usize, rank: u64 },
+}
+
+/// Where the value of a rank, counted from 0, lies; `None` beyond the last.
+pub(crate) fn locate<T: Number>(
+    anchors: &Anchors<T>,
+    tally: &Tally,
+    rank: u64,
+) -> Option<Located<T>> {
+    let mut before = 0;
+    for (at, slot) in tally.slots.iter().enumerate() {
+        if rank < before + slot.at {
+            return Some(Located::At(anchors.edges()[at - 1]));
+        }
+        before += slot.at;
+        if rank < before + slot.inside {
+            return Some(Located::Inside { slot: at, rank: rank - before });
+        }
+        before += slot.inside;
+    }
+    None
+}
+
+impl<T: Number> Located<T> {
+    /// The edges it lies between; at the outer ends the one edge there is.
+    pub(crate) fn between(self, anchors: &Anchors<T>) -> (T, T) {
+        match self {
+            Self::At(value) => (value, value),
+            Self::Inside { slot, .. } => {
+                let edges = anchors.edges();
+                let high = edges[slot.min(edges.len() - 1)];
+                (edges[slot.saturating_sub(1)], high)
+            }
+        }
+    }
+}

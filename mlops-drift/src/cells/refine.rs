@@ -1,0 +1,167 @@
+//! Exact distances, by a second look at the values of the few cells that matter.
+
+use std::collections::HashMap;
+
+use super::Anchors;
+use super::bounds::Bounds;
+use super::number::Number;
+use super::quantile::Located;
+use super::tally::Tally;
+use crate::statistic::Sum;
+
+/// Which slots' values are wanted again, of which side.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Sought {
+    /// A place among the wanted ones, a slot; `u32::MAX` for what is not.
+    places: Vec<u32>,
+    slots: Vec<usize>,
+}
+
+impl Sought {
+    /// The open slots, and those of these order statistics.
+    pub(crate) fn new<T>(slots: usize, bounds: &Bounds, located: &[Located<T>]) -> Self {
+        let mut wanted = vec![false; slots];
+        bounds.open.iter().for_each(|&at| wanted[at] = true);
+        for place in located {
+            if let Located::Inside { slot, .. } = place {
+                wanted[*slot] = true;
+            }
+        }
+        let slots: Vec<usize> = (0..slots).filter(|&at| wanted[at]).collect();
+        let mut places = vec![u32::MAX; wanted.len()];
+        (0_u32..).zip(&slots).for_each(|(place, &at)| places[at] = place);
+        Self { places, slots }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// Room for the values.
+    pub(crate) fn room<T>(&self) -> Vec<Vec<T>> {
+        self.slots.iter().map(|_| Vec::new()).collect()
+    }
+
+    /// Keeps those of these values that are wanted.
+    pub(crate) fn gather<T: Number>(
+        &self,
+        anchors: &Anchors<T>,
+        values: &[T],
+        into: &mut [Vec<T>],
+    ) {
+        for &value in values {
+            let cell = anchors.cell(value);
+            if let Some(kept) = into.get_mut(self.places[cell] as usize) {
+                if cell == 0 || anchors.padded[cell - 1] != value {
+                    kept.push(value);
+                }
+            }
+        }
+    }
+}
+
+/// What a second look has found.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Exact<T> {
+    /// `max |i m - j n|`.
+    pub(crate) ks: u128,
+    pub(crate) wasserstein: f64,
+    /// The wanted slots' values of each side, sorted.
+    slots: HashMap<usize, [Vec<T>; 2]>,
+}
+
+impl<T: Number> Exact<T> {
+    /// The value of an order statistic of the reference (0) or the current side (1).
+    pub(crate) fn value(&self, side: usize, located: Located<T>) -> Option<T> {
+        match located {
+            Located::At(value) => Some(value),
+            Located::Inside { slot, rank } => {
+                self.slots.get(&slot)?[side].get(usize::try_from(rank).ok()?).copied()
+            }
+        }
+    }
+}
+
+/// Makes the bounds meet, by the wanted values of both sides.
+pub(crate) fn refine<T: Number>(
+    anchors: &Anchors<T>,
+    (old, new): (&Tally, &Tally),
+    bounds: &Bounds,
+    sought: &Sought,
+    values: [Vec<Vec<T>>; 2],
+) -> Exact<T> {
+    let [old_values, new_values] = values;
+    let sorted = |mut values: Vec<T>| {
+        values.sort_unstable_by(|a, b| a.order(*b));
+        values
+    };
+    let pairs = old_values.into_iter().map(sorted).zip(new_values.into_iter().map(sorted));
+    let slots: HashMap<usize, [Vec<T>; 2]> =
+        sought.slots.iter().copied().zip(pairs.map(|(old, new)| [old, new])).collect();
+    let (n, m) = (u128::from(old.len()), u128::from(new.len()));
+    let edges = anchors.edges();
+    let down = match edges {
+        [first, .., last] => T::scale(*first, *last),
+        _ => 1.0,
+    };
+    let (mut ks, mut correction) = (bounds.ks[0], Sum::default());
+    let (mut i, mut j) = (0, 0);
+    for (at, (r, c)) in old.slots.iter().zip(&new.slots).enumerate() {
+        (i, j) = (i + u128::from(r.at), j + u128::from(c.at));
+        if let (Some([old, new]), true) = (slots.get(&at), at > 0 && at < edges.len()) {
+            let span =
+                Span { edges: (edges[at - 1], edges[at]), before: (i, j), all: (n, m), down };
+            let (largest, area, signed) = span.walk(old, new);
+            ks = ks.max(largest);
+            // The lower bound holds the signed area; what crossing adds comes on top.
+            correction.add(area - signed.abs());
+        }
+        (i, j) = (i + u128::from(r.inside), j + u128::from(c.inside));
+    }
+    let wasserstein = bounds.wasserstein[0] + correction.value() / down;
+    Exact { ks, wasserstein, slots }
+}
+
+/// One cell, whose values are known.
+struct Span<T> {
+    edges: (T, T),
+    before: (u128, u128),
+    all: (u128, u128),
+    down: f64,
+}
+
+impl<T: Number> Span<T> {
+    /// The largest `|i m - j n|`, the area between the distribution functions, and the signed one.
+    fn walk(&self, old: &[T], new: &[T]) -> (u128, f64, f64) {
+        let (n, m) = self.all;
+        let (mut i, mut j) = self.before;
+        let (mut a, mut b) = (0, 0);
+        let product = n as f64 * m as f64;
+        let (mut largest, mut area, mut signed) = (0, Sum::default(), Sum::default());
+        let mut previous = self.edges.0;
+        loop {
+            let next = match (old.get(a), new.get(b)) {
+                (Some(&x), Some(&y)) if x.order(y).is_le() => x,
+                (Some(&x), None) => x,
+                (_, Some(&y)) => y,
+                (None, None) => self.edges.1,
+            };
+            let (ahead, behind) = (i * m, j * n);
+            let step =
+                T::gap(previous, next, self.down) * (ahead.abs_diff(behind) as f64 / product);
+            area.add(step);
+            signed.add(if ahead >= behind { step } else { -step });
+            if a == old.len() && b == new.len() {
+                return (largest, area.value(), signed.value());
+            }
+            while old.get(a) == Some(&next) {
+                (a, i) = (a + 1, i + 1);
+            }
+            while new.get(b) == Some(&next) {
+                (b, j) = (b + 1, j + 1);
+            }
+            largest = largest.max((i * m).abs_diff(j * n));
+            previous = next;
+        }
+    }
+}
