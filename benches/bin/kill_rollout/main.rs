@@ -12,7 +12,6 @@
 //! of a good new one, or the very 500 of a bad one).
 
 #![allow(clippy::print_stdout)]
-#![allow(clippy::print_stdout)]
 
 mod controller;
 mod revision;

@@ -105,10 +105,10 @@ fn damaged_files_are_errors_and_never_panics() {
             let mut damaged = whole.clone();
             damaged[at] ^= flip;
             // A flipped bit may leave a model, whose answers are then checked like any other's.
-            if let Ok(model) = try_load(&damaged) {
-                if model.signature().input_schema() == flowers().schema() {
-                    drop(model.predict(&flowers()));
-                }
+            if let Ok(model) = try_load(&damaged)
+                && model.signature().input_schema() == flowers().schema()
+            {
+                drop(model.predict(&flowers()));
             }
         }
         drop(try_load(&whole[..at]));
