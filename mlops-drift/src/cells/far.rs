@@ -48,6 +48,14 @@ impl Far {
         self.terms.iter().map(|&(exponent, sum)| scale(sum as f64, exponent + power)).sum()
     }
 
+    /// The sum over `count`, times `down`.
+    pub(crate) fn share(&self, count: f64, down: f64) -> f64 {
+        // Away from both ends while it is divided.
+        let large = self.terms.last().is_some_and(|term| term.0 > 0);
+        let power = if large { -200 } else { 200 };
+        scale(self.scaled(power) / count * down, -power)
+    }
+
     fn add_term(&mut self, exponent: i32, sum: u128) {
         if sum == 0 {
             return;
@@ -67,9 +75,10 @@ fn parts(value: f64) -> (u64, i32) {
         0 => (fraction, -1074),
         _ => (fraction | 1 << 52, biased - 1075),
     };
-    let dropped = 53 - KEPT;
+    let dropped = (u64::BITS - digits.leading_zeros()).saturating_sub(KEPT);
     // A carry into bit KEPT is harmless: the square still has room.
-    ((digits + (1 << (dropped - 1))) >> dropped, exponent + dropped as i32)
+    let half = if dropped > 0 { 1 << (dropped - 1) } else { 0 };
+    ((digits + half) >> dropped, exponent + dropped as i32)
 }
 
 /// `value * 2^power`, for powers that a single factor could not hold.

@@ -104,23 +104,23 @@ impl<T: Number> Anchors<T> {
         counts
     }
 
-    /// The sum of a side's distances from the centre, times `down`.
-    fn distance_sum(&self, tally: &Tally, down: f64) -> f64 {
+    /// The mean of a side's distances from the centre, times `down`.
+    fn mean_distance(&self, tally: &Tally, count: f64, down: f64) -> f64 {
         let mut sum = crate::statistic::Sum::default();
-        let inner = tally.slots.iter().zip(&self.units).enumerate().skip(1);
-        for (at, (slot, &unit)) in inner {
-            let count = (slot.at + slot.inside) as f64;
-            let (distance, quarters) = self.padded[at - 1].difference(self.origin.centre);
-            sum.add(distance * (down * f64::from(1_u32 << quarters)) * count);
-            sum.add(slot.offsets as f64 * (T::unit_size(unit) * down));
+        let distance = |edge: T| {
+            let (distance, quarters) = edge.difference(self.origin.centre);
+            distance * (down * f64::from(1_u32 << quarters))
+        };
+        for (at, (slot, &unit)) in tally.slots.iter().zip(&self.units).enumerate() {
+            let edge = self.padded[at.saturating_sub(1)];
+            let held = slot.at + slot.inside;
+            if held > 0 {
+                sum.add(distance(edge) * (held as f64 / count));
+                sum.add(slot.offsets as f64 * (T::unit_size(unit) * down) / count);
+            }
         }
-        if let Some(&first) = self.edges().first() {
-            let (distance, quarters) = first.difference(self.origin.centre);
-            let below = tally.slots[0].inside as f64;
-            sum.add(distance * (down * f64::from(1_u32 << quarters)) * below);
-        }
-        sum.add(-tally.below.scaled(0) * down);
-        sum.add(tally.above.scaled(0) * down);
+        sum.add(-tally.below.share(count, down));
+        sum.add(tally.above.share(count, down));
         sum.value()
     }
 
@@ -131,14 +131,14 @@ impl<T: Number> Anchors<T> {
         if count == 0 {
             return None;
         }
-        let mean = self.distance_sum(tally, down) / count as f64;
+        let mean = self.mean_distance(tally, count as f64, down);
         // In units of 2^power, so that a square neither overflows nor vanishes.
-        let power = self.origin.power;
+        let (squares, power) = tally.squares.value(&self.origin);
         let centred = scale(mean / down, -power);
-        let variance = tally.squares.value(power) / count as f64 - centred * centred;
-        let constant = tally.counts().filter(|&count| count > 0).count() == 1
-            && tally.slots.iter().all(|slot| slot.inside == 0);
-        let deviation = if constant { 0.0 } else { variance.max(0.0).sqrt() };
+        let variance = squares / count as f64 - centred * centred;
+        // Less than this is rounding: every distance may be the same.
+        let least = centred * centred * 2_f64.powi(-50);
+        let deviation = if variance > least { variance.sqrt() } else { 0.0 };
         Some((mean, scale(deviation, power) * down))
     }
 

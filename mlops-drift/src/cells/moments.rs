@@ -22,8 +22,10 @@ const FINE_BITS: i32 = 60;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Origin<T> {
     pub(crate) centre: T,
-    /// The unit is `2^power`, near the spread of the reference.
+    /// The unit is `2^power`, near the spread of the reference; even.
     pub(crate) power: i32,
+    /// `2^(-power / 2)`: to be applied twice, once would not reach the smallest numbers.
+    factor: f64,
 }
 
 impl<T: Number> Origin<T> {
@@ -31,7 +33,8 @@ impl<T: Number> Origin<T> {
     pub(crate) fn new(low: T, centre: T, high: T) -> Self {
         let (width, quarters) = high.difference(low);
         let power = if width > 0.0 { width.log2().floor() as i32 + quarters } else { 0 };
-        Self { centre, power: power.clamp(-1_000, 1_000) }
+        let half = power.clamp(-1_074, 1_000).div_euclid(2);
+        Self { centre, power: 2 * half, factor: 2_f64.powi(-half) }
     }
 }
 
@@ -52,10 +55,10 @@ impl Squares {
     pub(crate) fn add_all<T: Number>(&mut self, origin: &Origin<T>, values: &[T]) {
         for block in values.chunks(BLOCK as usize) {
             self.settle();
-            let inverse = 2_f64.powi(-origin.power);
+            let factor = origin.factor;
             let (mut high, mut low, mut all_near) = (0.0, 0.0, true);
             for &value in block {
-                let square = (value.difference(origin.centre).0 * inverse).powi(2);
+                let square = (value.difference(origin.centre).0 * factor * factor).powi(2);
                 let (coarse, fine) = split(square);
                 high += coarse;
                 low += fine;
@@ -74,7 +77,7 @@ impl Squares {
     #[inline]
     pub(crate) fn add<T: Number>(&mut self, origin: &Origin<T>, value: T) {
         let (distance, quarters) = value.difference(origin.centre);
-        let square = (distance * 2_f64.powi(-origin.power)).powi(2);
+        let square = (distance * origin.factor * origin.factor).powi(2);
         if square < NEAR && quarters == 0 {
             let (coarse, fine) = split(square);
             self.high += coarse;
@@ -105,11 +108,14 @@ impl Squares {
         self.far.merge(&other.far);
     }
 
-    /// The sum, in squares of `2^power`.
-    pub(crate) fn value(&self, power: i32) -> f64 {
+    /// The sum in squares of a power of two, and that power: one in which it does not overflow.
+    pub(crate) fn value<T>(&self, origin: &Origin<T>) -> (f64, i32) {
         let mut settled = self.clone();
         settled.settle();
-        scale(settled.near as f64, -FINE_BITS) + settled.far.scaled(-2 * power)
+        let largest = self.far.terms().last().map_or(i32::MIN, |term| term.0 / 2 + 48);
+        let power = origin.power.max(largest);
+        let near = scale(settled.near as f64, 2 * (origin.power - power) - FINE_BITS);
+        (near + settled.far.scaled(-2 * power), power)
     }
 }
 
@@ -152,12 +158,14 @@ mod tests {
         squares.add_all(&origin, &values);
         // Quarters are exact: sum (k/4 - 300)^2 in integers over 16.
         let exact: i64 = (0..3_000_i64).map(|k| (k - 1_200).pow(2)).sum();
-        let sum = squares.value(origin.power) * 4_f64.powi(origin.power);
+        let (sum, power) = squares.value(&origin);
+        let sum = scale(sum, 2 * power);
         assert!((sum / (exact as f64 / 16.0) - 1.0).abs() < 1e-15, "{sum}");
         let mut wide = Squares::default();
         let origin = Origin::new(-1e308, 0.0, 1e308);
         wide.add_all(&origin, &[1e308, -1.7e308]);
-        let root = wide.value(origin.power).sqrt();
-        assert!((root * 2_f64.powi(origin.power) / 1.7e308 - 1.159_7_f64).abs() < 1e-3, "{root}");
+        let (sum, power) = wide.value(&origin);
+        let root = sum.sqrt();
+        assert!((scale(root / 1.7e308, power) - 1.160_18_f64).abs() < 1e-3, "{root}");
     }
 }

@@ -61,7 +61,7 @@ impl Number for f64 {
         // The exponent of the width, so that every offset stays below 2^53; below the smallest normal
         // number no more digits are to be had.
         let exponent = ((width.to_bits() >> 52) as i32 - 1023).max(-1022);
-        2_f64.powi((OFFSET_BITS - exponent) / 2)
+        2_f64.powi((OFFSET_BITS - exponent).div_euclid(2))
     }
 
     #[inline(always)]
