@@ -47,7 +47,7 @@ pub(crate) fn bounds<T: Number>(anchors: &Anchors<T>, old: &Tally, new: &Tally) 
         let area = if at == 0 || at == edges.len() {
             let far = if at == 0 { [&old.below, &new.below] } else { [&old.above, &new.above] };
             // Only one side lies out there: the reference has no value beyond its outer edges.
-            let area = far[0].scaled(0) * down / n as f64 + far[1].scaled(0) * down / m as f64;
+            let area = far[0].share(n as f64, down) + far[1].share(m as f64, down);
             [area; 2]
         } else {
             let width = T::gap(edges[at - 1], edges[at], down);

@@ -167,18 +167,3 @@ proptest! {
         prop_assert_eq!(whole, halves);
     }
 }
-
-#[test]
-fn dbg_huge() {
-    let old = &columns(400, 7)[5].1;
-    let new = &columns(300, 8)[5].1;
-    let (anchors, a) = lay(&sorted(old), Some(16));
-    let mut b = Tally::new(anchors.len());
-    b.add_all(&anchors, new);
-    for at in 0..a.slots.len() {
-        println!("{at} {:?} {:?} unit {:?} edge {:?}", a.slots[at], b.slots[at], anchors.units[at], anchors.edges().get(at));
-    }
-    println!("{:?} {:?} {:?} {:?}", a.below, b.below, a.above, b.above);
-    println!("{:?}", bounds(&anchors, &a, &b));
-    panic!();
-}
