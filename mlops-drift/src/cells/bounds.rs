@@ -97,8 +97,9 @@ impl Cell<'_> {
             let distance = old.abs_diff(new) as f64 / (n * m);
             if old >= new { distance } else { -distance }
         };
-        let step =
-            |slot: &Slot, all: f64| (slot.inside as f64 * width - slot.offsets as f64 * unit) / all;
+        let step = |slot: &Slot, all: f64| {
+            slot.inside as f64 / all * width - slot.offsets as f64 / all * unit
+        };
         let signed = apart(before_old, before_new) * width + step(self.r, n) - step(self.c, m);
         let area = signed.abs();
         if before_old >= after_new || before_new >= after_old {
