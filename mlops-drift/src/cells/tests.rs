@@ -6,7 +6,7 @@ use crate::statistic::{self, Sample};
 use proptest::prelude::*;
 
 fn sorted<T: Number>(values: &[T]) -> Vec<T> {
-    let mut values = values.to_vec();
+    let mut values: Vec<T> = values.iter().filter_map(|value| value.canonical()).collect();
     values.sort_unstable_by(|a, b| a.order(*b));
     values
 }
