@@ -116,7 +116,7 @@ impl<T: Number> Anchors<T> {
             let held = slot.at + slot.inside;
             if held > 0 {
                 sum.add(distance(edge) * (held as f64 / count));
-                sum.add(slot.offsets as f64 * (T::unit_size(unit) * down) / count);
+                sum.add(slot.offsets as f64 / count * (T::unit_size(unit) * down));
             }
         }
         sum.add(-tally.below.share(count, down));
