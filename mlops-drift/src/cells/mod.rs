@@ -139,7 +139,7 @@ impl<T: Number> Anchors<T> {
         // Less than this is rounding: every distance may be the same.
         let least = centred * centred * 2_f64.powi(-50);
         let deviation = if variance > least { variance.sqrt() } else { 0.0 };
-        Some((mean, scale(deviation, power) * down))
+        Some((mean, scale(deviation * down, power)))
     }
 
     pub(crate) fn centre(&self) -> T {

@@ -65,8 +65,8 @@ fn check<T: Number>(old: &[T], new: &[T], most: Option<usize>) {
     let spread = wanted.reference.1.max(wanted.current.1).max(wanted.mean_shift.abs());
     let near = |a: f64, b: f64| (a - b).abs() <= 1e-7 * spread + 1e-318 || a == b;
     assert!(near(shift, wanted.mean_shift), "{label}: {shift} {}", wanted.mean_shift);
-    assert!(near(found[0].1 / scale, wanted.reference.1), "{label}: {found:?} {wanted:?}");
-    assert!(near(found[1].1 / scale, wanted.current.1), "{label}: {found:?} {wanted:?}");
+    assert!(near(found[0].1, wanted.reference.1 * scale), "{label}: {found:?} {wanted:?}");
+    assert!(near(found[1].1, wanted.current.1 * scale), "{label}: {found:?} {wanted:?}");
 }
 
 /// Reproducible values in 0..1.
