@@ -34,6 +34,7 @@
 //! | [`compare`] | both at once, for two sets of batches |
 //! | [`report`] | what was found, in the JSON shape `mlops.drift.report/1` |
 //! | [`statistic`] | PSI, Kolmogorov-Smirnov, Wasserstein-1, Mann-Whitney, Mood and G as plain functions |
+//! | [`quality`] | predictions joined with later labels: metrics with intervals, uncertainty, calibration |
 //! | `parquet` | reading a file that may be damaged (feature `parquet`) |
 //!
 //! # How a verdict is reached
@@ -65,6 +66,7 @@ mod error;
 mod monitor;
 #[cfg(feature = "parquet")]
 pub mod parquet;
+pub mod quality;
 mod reference;
 pub mod report;
 pub mod statistic;
