@@ -35,6 +35,7 @@
 //! | [`report`] | what was found, in the JSON shape `mlops.drift.report/1` |
 //! | [`statistic`] | PSI, Kolmogorov-Smirnov, Wasserstein-1, Mann-Whitney, Mood and G as plain functions |
 //! | [`quality`] | predictions joined with later labels: metrics with intervals, uncertainty, calibration |
+//! | [`window`] | tumbling, hopping and sliding windows, by count and by event time |
 //! | `parquet` | reading a file that may be damaged (feature `parquet`) |
 //!
 //! # How a verdict is reached
@@ -56,7 +57,7 @@
 //!
 //! # What it does not do
 //!
-//! It keeps no clock and decides no window: call [`DriftMonitor::reset`] where one ends. Repeated
+//! It keeps no clock: windows go by counts, by the times in the data, or by what the host says. Repeated
 //! looks at one window are not corrected for. It keeps every distinct value, so its memory grows
 //! with them. Lists, structs and embeddings are reported as unchecked. It knows nothing of models,
 //! stores or servers.
@@ -70,6 +71,7 @@ pub mod quality;
 mod reference;
 pub mod report;
 pub mod statistic;
+pub mod window;
 
 pub use arrow;
 pub use decision::Correction;
