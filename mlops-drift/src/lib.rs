@@ -36,6 +36,7 @@
 //! | [`statistic`] | PSI, Kolmogorov-Smirnov, Wasserstein-1, Mann-Whitney, Mood and G as plain functions |
 //! | [`quality`] | predictions joined with later labels: metrics with intervals, uncertainty, calibration |
 //! | [`window`] | tumbling, hopping and sliding windows, by count and by event time |
+//! | `tower` | a layer that observes the requests of any service (feature `tower`) |
 //! | `parquet` | reading a file that may be damaged (feature `parquet`) |
 //!
 //! # How a verdict is reached
@@ -54,6 +55,7 @@
 //! | feature | what it adds |
 //! |---|---|
 //! | `parquet` | the module `parquet` |
+//! | `tower` | the module `tower` |
 //!
 //! # What it does not do
 //!
@@ -71,6 +73,8 @@ pub mod quality;
 mod reference;
 pub mod report;
 pub mod statistic;
+#[cfg(feature = "tower")]
+pub mod tower;
 pub mod window;
 
 pub use arrow;
