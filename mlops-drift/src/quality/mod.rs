@@ -36,6 +36,7 @@ mod tests;
 mod value;
 
 pub use compare::{CompareOptions, MetricChange, QualityComparison, QualityVerdict};
+pub(crate) use join::Taken;
 pub use join::{Join, JoinCounts, JoinOptions, Outcome, RequestId};
 pub use metric::{Method, Metric};
 pub use monitor::{QualityHandle, QualityMonitor};

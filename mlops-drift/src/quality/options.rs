@@ -17,7 +17,7 @@ pub struct QualityOptions {
     pub calibration_bins: usize,
     /// The most distinct probabilities kept for the area under the ROC curve, which is exact up to
     /// there; beyond, they are rounded to cells of 1/64 relative width (towards 0 and towards 1)
-    /// and the area is an interval that is sure to hold the exact one; 65,536.
+    /// and the area is an interval that is sure to hold the exact one; 16,384 in each segment.
     pub max_scores: usize,
     /// The least probability that the logarithmic loss takes for the true class; what was smaller
     /// is counted. 2^-52; with 0 a single sure mistake makes the loss infinite.
@@ -36,7 +36,7 @@ impl QualityOptions {
         Self {
             task,
             calibration_bins: 10,
-            max_scores: 65_536,
+            max_scores: 16_384,
             min_probability: f64::EPSILON,
             max_segments: 50,
             max_units: 4_096,

@@ -45,7 +45,8 @@ impl<'a> Group<'a> {
 /// Counts and exact sums of predictions and labels, whole and by segment.
 ///
 /// Any split and any order of additions and merges gives the same state, bit by bit, and with it the
-/// same report. Serialises by serde and holds no value of a request: counts, sums, and the
+/// same report (logarithms are the platform's: another one may round some term of a loss or an entropy
+/// differently). Serialises by serde and holds no value of a request: counts, sums, and the
 /// probabilities that were predicted.
 ///
 /// ```

@@ -12,8 +12,8 @@ use super::sum::{ExactSum, Fixed, Mean, Total};
 use super::task::{Actual, Predicted, Task};
 use super::value::largest;
 
-/// Counts beyond this could not be added up without care.
-const MOST: u64 = 1 << 53;
+/// All counts of a state that was read add up to no more than this, so that no sum of them overflows.
+const MOST: u64 = 1 << 56;
 
 /// Sums of numbers, for tasks that ask for one.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -213,13 +213,14 @@ impl Tally {
         let mut counts = counts
             .chain(means.into_iter().map(|mean| mean.count))
             .chain(numbers.map(|mean| mean.count));
+        let sum = counts.try_fold(0_u64, |sum, count| sum.checked_add(count));
         self.decided.len() == classes
             && self.classes.0.len() == Classes::new(classes).0.len()
             && self.calibration.0.len() == options.calibration_bins
             && self.numbers.is_some() == matches!(options.task, Task::Number)
             && self.units.keys().all(|place| *place < options.max_units)
             && self.scores.is_sound()
-            && counts.all(|count| count <= MOST)
+            && sum.is_some_and(|sum| sum <= MOST)
     }
 }
 

@@ -16,11 +16,13 @@ mod tests;
 
 mod drift;
 mod panes;
+mod quality;
 mod spec;
 mod times;
 
 pub use drift::{DriftPane, DriftWindows, WindowReport};
 pub use panes::{Closed, Windows};
+pub use quality::{QualityWindow, QualityWindows};
 pub use spec::{WindowCounts, WindowSpec};
 
 use crate::error::Result;

@@ -25,7 +25,8 @@ pub struct Closed<P> {
 /// Rows by time in panes, and the windows made of them.
 ///
 /// Times are in whatever unit the host chooses; for windows by count use the row's number, which
-/// [`Windows::next_row`] gives. Windows without a row are not reported.
+/// [`Windows::next_row`] gives. Windows without a row are not reported. Panes are kept until the last of
+/// their windows has ended: about `(width + lateness) / every` of them.
 ///
 /// ```
 /// use mlops_drift::window::{Pane, WindowSpec, Windows};

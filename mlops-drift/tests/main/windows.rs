@@ -8,7 +8,7 @@ use mlops_drift::arrow::array::{
 use mlops_drift::quality::{
     Group, Join, JoinOptions, Label, Metric, Prediction, QualityOptions, QualityState, Task,
 };
-use mlops_drift::window::{DriftWindows, WindowReport, WindowSpec, Windows};
+use mlops_drift::window::{DriftWindows, QualityWindows, WindowReport, WindowSpec, Windows};
 use mlops_drift::{DriftMonitor, ErrorKind, FitOptions, MonitorOptions, Reference};
 use rand::RngExt;
 use rand::seq::SliceRandom;
@@ -172,4 +172,63 @@ fn quality_has_windows_by_the_time_of_the_prediction() {
         .collect();
     let expected = [(0, 1.0, 10), (10, 1.0, 10), (20, 1.0, 10), (30, 2.0, 10), (40, 2.0, 5)];
     assert_eq!(found, expected.map(|(start, error, rows)| (start, rows, Some(error))));
+}
+
+#[test]
+fn labels_count_for_the_window_of_their_prediction_or_as_late() {
+    let mut random = random(11);
+    let options = QualityOptions::new(Task::Number);
+    let spec = WindowSpec::hopping(20, 10).with_lateness(30);
+    let mut windows =
+        QualityWindows::new(spec, options.clone(), JoinOptions::default()).expect("windows");
+    // A prediction each step; labels take up to 60, those of every seventh never come.
+    let mut events: Vec<(i64, u64, bool)> = Vec::new();
+    for id in 0..200_u64 {
+        events.push((id as i64, id, true));
+        if id % 7 != 0 {
+            events.push((id as i64 + random.random_range(0..60), id, false));
+        }
+    }
+    events.sort_unstable();
+    let mut ended = Vec::new();
+    // What each window should hold, by the rule: its labels that came before it ended, at the first
+    // prediction of a time 30 behind its end.
+    let mut expected = std::collections::BTreeMap::new();
+    let mut late = 0;
+    let mut latest = 0;
+    for &(time, id, is_prediction) in &events {
+        if is_prediction {
+            latest = time;
+            let prediction = Prediction::Number(id as f64);
+            windows.predict(id, time, &Group::default(), prediction).expect("a pane");
+            windows.predict(id, time, &Group::default(), prediction).expect("a repeated one");
+        } else {
+            windows.label(id, time, Label::Number(0.0)).expect("a pane");
+            let first = id as i64 / 10 * 10 - 10;
+            let open = [first, first + 10].map(|start| start + 20 > latest - 30);
+            for (start, open) in [first, first + 10].into_iter().zip(open) {
+                let (sum, count) = expected.entry(start).or_insert((0.0, 0_u64));
+                *sum += if open { id as f64 } else { 0.0 };
+                *count += u64::from(open);
+            }
+            late += u64::from(open == [false; 2]);
+        }
+        ended.extend(windows.ended());
+    }
+    assert!(late > 0);
+    assert_eq!(windows.late_labels(), late);
+    assert_eq!(windows.counts().counted, 200);
+    assert_eq!(windows.join_counts().duplicate_predictions, 200);
+    assert_eq!(windows.join_counts().open_predictions, 29);
+    ended.extend(windows.finish().expect("the rest"));
+    assert_eq!(ended.len(), 21);
+    for window in &ended {
+        let total = &window.report.total;
+        let (sum, count) = expected[&window.start];
+        assert_eq!(total.labelled, count);
+        let mean = (count > 0).then(|| sum / count as f64);
+        let found = total.value(Metric::Mae);
+        assert!(found.zip(mean).is_none_or(|(found, mean)| (found - mean).abs() < 1e-9));
+        assert_eq!((found.is_some(), total.predictions), (mean.is_some(), window.rows));
+    }
 }

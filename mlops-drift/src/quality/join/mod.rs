@@ -48,7 +48,7 @@ impl Outcome {
     }
 
     /// Adds the label to a state that has counted the prediction when it was made.
-    pub(super) fn resolve(&self, state: &mut QualityState) {
+    pub(crate) fn resolve(&self, state: &mut QualityState) {
         state.resolve(&self.owner.group(), &self.predicted, self.actual);
     }
 }
@@ -65,7 +65,7 @@ impl Owner {
 
 /// What a prediction that was taken in turned out to be.
 #[derive(Debug)]
-pub(super) enum Taken {
+pub(crate) enum Taken {
     /// The first of its id, which waits for its label.
     First,
     /// The first of its id, whose label was there.
@@ -139,14 +139,25 @@ impl Join {
         group: &Group<'_>,
         prediction: Prediction<'_>,
     ) -> Option<Outcome> {
+        match self.log(id.into(), time, group, prediction) {
+            Some(Taken::Pair(outcome)) => Some(outcome),
+            _ => None,
+        }
+    }
+
+    /// Takes in a prediction as it was made, and says what it is; `None` for an unusable one.
+    pub(crate) fn log(
+        &mut self,
+        id: RequestId,
+        time: i64,
+        group: &Group<'_>,
+        prediction: Prediction<'_>,
+    ) -> Option<Taken> {
         let Ok(predicted) = self.task.read(prediction) else {
             self.refuse_prediction();
             return None;
         };
-        match self.take_prediction(id.into(), time, Owner::new(group), predicted) {
-            Taken::Pair(outcome) => Some(outcome),
-            Taken::First | Taken::Repeated => None,
-        }
+        Some(self.take_prediction(id, time, Owner::new(group), predicted))
     }
 
     /// Takes in a label; the pair where its prediction is there.

@@ -108,7 +108,7 @@ impl Total for ExactSum {
         self.digits.iter_mut().zip(other_settled.digits.iter()).for_each(|(own, d)| *own += d);
         self.settle();
         for (own, more) in self.infinite.iter_mut().zip(other.infinite) {
-            *own += more;
+            *own = own.saturating_add(more);
         }
     }
 
