@@ -4,7 +4,8 @@ use super::classes;
 use super::interval::{self, Interval};
 use super::metric::{Method, Metric};
 use super::sum::{Mean, Total};
-use super::tally::{Tally, Unit};
+use super::tally::Tally;
+use super::unit::Unit;
 
 /// A value with its interval, or why there is none.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]

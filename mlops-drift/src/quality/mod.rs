@@ -26,6 +26,7 @@ mod metric;
 mod monitor;
 mod options;
 mod report;
+mod scored;
 mod scores;
 mod state;
 mod sum;
@@ -33,6 +34,7 @@ mod tally;
 mod task;
 #[cfg(test)]
 mod tests;
+mod unit;
 mod value;
 
 pub use compare::{CompareOptions, MetricChange, QualityComparison, QualityVerdict};

@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 use super::calibration::Calibration;
 use super::classes::Classes;
 use super::options::QualityOptions;
+use super::scored::Scored;
 use super::scores::Scores;
 use super::sum::{ExactSum, Fixed, Mean, Total};
 use super::task::{Actual, Predicted, Task};
-use super::value::largest;
+use super::unit::Unit;
 
 /// All counts of a state that was read add up to no more than this, so that no sum of them overflows.
 const MOST: u64 = 1 << 56;
@@ -24,21 +25,6 @@ pub(crate) struct Numbers {
     pub(crate) bias: Mean<ExactSum>,
     pub(crate) absolute: Mean<ExactSum>,
     pub(crate) squared: Mean<ExactSum>,
-}
-
-/// What is kept of a unit, whose rows share their fate: sums alone, their ratios make the interval.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Unit {
-    pub(crate) count: u64,
-    pub(crate) hits: u64,
-    /// Of the positive class: hits, predicted, true.
-    pub(crate) positive: [u64; 3],
-    /// How many had probabilities.
-    pub(crate) scored: u64,
-    pub(crate) brier: Fixed,
-    pub(crate) log_loss: Fixed,
-    /// Absolute and squared errors.
-    pub(crate) errors: Option<[ExactSum; 2]>,
 }
 
 /// What is kept of one group.
@@ -221,53 +207,5 @@ impl Tally {
             && self.units.keys().all(|place| *place < options.max_units)
             && self.scores.is_sound()
             && sum.is_some_and(|sum| sum <= MOST)
-    }
-}
-
-impl Unit {
-    fn merge(&mut self, other: &Self) {
-        self.count += other.count;
-        self.hits += other.hits;
-        self.positive.iter_mut().zip(other.positive).for_each(|(own, count)| *own += count);
-        self.scored += other.scored;
-        self.brier.merge(&other.brier);
-        self.log_loss.merge(&other.log_loss);
-        if let Some([absolute, squared]) = &other.errors {
-            let own = self.errors.get_or_insert_default();
-            own[0].merge(absolute);
-            own[1].merge(squared);
-        }
-    }
-}
-
-/// What probabilities are worth once the true class is known.
-struct Scored {
-    /// What calibration goes by: the positive class's probability, or the largest.
-    probability: f64,
-    hit: bool,
-    brier: f64,
-    log_loss: f64,
-    clipped: bool,
-}
-
-impl Scored {
-    fn of(predicted: &Predicted, actual: usize, least: f64) -> Option<Self> {
-        let (probability, hit, of_true, brier) = match predicted {
-            Predicted::Probability(p) => {
-                let positive = actual == 1;
-                let of_true = if positive { *p } else { 1.0 - p };
-                (*p, positive, of_true, (p - f64::from(u8::from(positive))).powi(2))
-            }
-            Predicted::Distribution(values) => {
-                let top = largest(values);
-                let of_true = values.get(actual).copied().unwrap_or(0.0);
-                let others = values.iter().enumerate().filter(|(class, _)| *class != actual);
-                let brier = (1.0 - of_true).powi(2) + others.map(|(_, p)| p * p).sum::<f64>();
-                (values.get(top).copied()?, top == actual, of_true, brier)
-            }
-            Predicted::Class(_) | Predicted::Number(_) => return None,
-        };
-        let log_loss = -of_true.max(least).ln() + 0.0;
-        Some(Self { probability, hit, brier, log_loss, clipped: of_true < least })
     }
 }

@@ -1,7 +1,7 @@
 //! Windows over anything that adds up: tumbling, hopping and sliding, by count and by event time.
 //!
 //! Rows go into *panes*, stretches that windows share; a window is the sum of its panes. A pane is
-//! whatever implements [`Pane`]: [`QualityState`](crate::quality::QualityState), [`DriftPane`], or
+//! whatever implements [`Pane`]: [`QualityState`], [`DriftPane`], or
 //! a type of the host's.
 //!
 //! # Late rows

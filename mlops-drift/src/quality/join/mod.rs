@@ -1,67 +1,23 @@
 //! Predictions and labels that find each other by a request's id, in any order, in bounded memory.
 
 mod options;
+mod outcome;
 #[cfg(test)]
 mod tests;
 
 use std::collections::hash_map::{Entry, HashMap};
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
 
-use super::state::{Group, QualityState};
+use super::state::Group;
 use super::task::{Actual, Predicted, Task};
 use super::value::{Label, Prediction};
 use crate::error::Result;
 pub use options::{JoinCounts, JoinOptions, RequestId};
+pub use outcome::Outcome;
+pub(super) use outcome::Owner;
 
 /// The one order of what waits: by time, then by arrival.
 type Place = (i64, u64);
-
-/// A [`Group`] that outlives its request.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Owner {
-    segment: Option<Arc<str>>,
-    unit: Option<u64>,
-}
-
-/// A prediction whose label is known.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Outcome {
-    time: i64,
-    owner: Owner,
-    predicted: Predicted,
-    actual: Actual,
-}
-
-impl Outcome {
-    /// When the prediction was made: what windows go by.
-    #[must_use]
-    pub fn time(&self) -> i64 {
-        self.time
-    }
-
-    /// Adds prediction and label to a state of the join's task.
-    pub fn record(&self, state: &mut QualityState) {
-        let group = self.owner.group();
-        state.predict(&group, &self.predicted);
-        state.resolve(&group, &self.predicted, self.actual);
-    }
-
-    /// Adds the label to a state that has counted the prediction when it was made.
-    pub(crate) fn resolve(&self, state: &mut QualityState) {
-        state.resolve(&self.owner.group(), &self.predicted, self.actual);
-    }
-}
-
-impl Owner {
-    pub(super) fn new(group: &Group<'_>) -> Self {
-        Self { segment: group.segment.map(Arc::from), unit: group.unit }
-    }
-
-    pub(super) fn group(&self) -> Group<'_> {
-        Group { segment: self.segment.as_deref(), unit: self.unit }
-    }
-}
 
 /// What a prediction that was taken in turned out to be.
 #[derive(Debug)]
