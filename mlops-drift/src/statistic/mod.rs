@@ -25,5 +25,5 @@ pub use psi::{EmptyBins, bin_counts, decile_edges, psi};
 pub use rank::{RankStatistic, mann_whitney, mood};
 pub(crate) use sample::pool;
 pub use sample::{Point, Sample};
-pub use sliding::{EdgeCells, SlidingKs};
+pub use sliding::{EdgeCells, SlidingKs, SlidingPromise, sliding_critical};
 pub use wasserstein::wasserstein;

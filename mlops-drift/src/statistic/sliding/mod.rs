@@ -1,11 +1,13 @@
 //! The Kolmogorov-Smirnov distance of the last so many values from a fixed reference, value by value.
 
+mod critical;
 #[cfg(test)]
 mod tests;
 
 use super::ks::{Ks, ratio};
 use super::sample::{Point, Sample};
 use crate::error::{Error, Result};
+pub use critical::{SlidingPromise, sliding_critical};
 
 /// What stands in the ring where no value has been yet.
 const VACANT: u32 = u32::MAX;
@@ -106,7 +108,7 @@ impl Node {
 ///
 /// The result is exact on the cells: the same fraction that [`ks`](super::ks()) gives for the
 /// cells' numbers. It is undefined (`None`) until the window has filled. Looking after every value
-/// is looking often: an alarm at the critical value of one test comes far too often.
+/// is looking often: [`sliding_critical`] says what distance that calls for.
 ///
 /// ```
 /// use mlops_drift::statistic::{EdgeCells, Sample, SlidingKs};

@@ -111,3 +111,49 @@ fn what_cannot_be_compared_is_refused() {
         assert!(SlidingKs::new(&counts, window).is_err(), "{counts:?} {window}");
     }
 }
+
+/// Each run has a reference of its own, as in life: the promise holds over both.
+#[test]
+fn the_critical_distance_keeps_its_promise() -> Result<()> {
+    let mut random = Xoshiro256PlusPlus::seed_from_u64(12);
+    let mut draw = || (0..12).map(|_| random.random::<f64>()).sum::<f64>();
+    let promise = SlidingPromise::new(400, 0.1).with_draws(149);
+    let mut alarms = [0, 0];
+    for _ in 0..200 {
+        let reference = Sample::new((0..400).map(|_| draw()));
+        let edges: Vec<f64> = (1..20).filter_map(|part| reference.quantile(part, 20)).collect();
+        let cells = EdgeCells::new(&edges)?;
+        let counts = cells.counts(&reference);
+        let critical = sliding_critical(&counts, 50, &promise)?;
+        for (alarms, shift) in alarms.iter_mut().zip([0.0, 1.0]) {
+            let mut sliding = SlidingKs::new(&counts, 50)?;
+            let far = (0..449).any(|_| {
+                let distance = cells.cell(draw() + shift).and_then(|cell| sliding.push(cell));
+                distance.is_some_and(|ks| ks.value > critical)
+            });
+            *alarms += u32::from(far);
+        }
+    }
+    // Binomial(200, 0.1) is at most 35 with a probability of 0.999, and at least 5 of a promise half kept.
+    assert!((5..=35).contains(&alarms[0]), "{alarms:?} of 200");
+    assert_eq!(alarms[1], 200, "a shift by one deviation is never missed");
+    Ok(())
+}
+
+#[test]
+fn a_promise_that_can_not_be_kept_is_refused() {
+    let promise = SlidingPromise::new(10, 0.05);
+    for wrong in [
+        promise.with_draws(18),
+        SlidingPromise::new(0, 0.05),
+        SlidingPromise::new(10, 1.0),
+        SlidingPromise::new(10, f64::NAN),
+    ] {
+        assert!(sliding_critical(&[5, 5], 3, &wrong).is_err(), "{wrong:?}");
+    }
+    assert!(sliding_critical(&[0], 3, &promise).is_err());
+    assert!(sliding_critical(&[5], 0, &promise).is_err());
+    let again = || sliding_critical(&[5, 5, 9], 3, &promise.with_draws(19)).ok();
+    assert!(again().is_some());
+    assert_eq!(again(), again());
+}
