@@ -33,7 +33,7 @@
 //! | [`DriftMonitor`], [`Handle`], [`MonitorOptions`], [`Value`] | current data, from Arrow batches, slices or rows, by many workers |
 //! | [`compare`] | both at once, for two sets of batches |
 //! | [`report`] | what was found, in the JSON shape `mlops.drift.report/1` |
-//! | [`statistic`] | PSI, Kolmogorov-Smirnov, Wasserstein-1, Mann-Whitney, Mood and G as plain functions |
+//! | [`statistic`] | PSI, Kolmogorov-Smirnov, Wasserstein-1, Mann-Whitney, Mood and G as plain functions; KS of a sliding window |
 //! | [`quality`] | predictions joined with later labels: metrics with intervals, uncertainty, calibration |
 //! | [`window`] | tumbling, hopping and sliding windows, by count and by event time |
 //! | `tower` | a layer that observes the requests of any service (feature `tower`) |

@@ -68,9 +68,9 @@ impl CompareOptions {
         };
         let metrics = self.metrics.clone().unwrap_or_else(|| judged.to_vec());
         match metrics.iter().find(|metric| !Metric::of(task).contains(metric)) {
-            Some(metric) => Err(Error::invalid(format!(
-                "the task does not have this metric: metric={metric:?}"
-            ))),
+            Some(metric) => {
+                Err(Error::invalid(format!("the task does not have this metric: metric={metric}")))
+            }
             None if metrics.is_empty() => Err(Error::invalid("there is no metric to judge")),
             None => Ok(metrics),
         }

@@ -1,5 +1,7 @@
 //! The metrics by name: which a task has, and which way each is better.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::task::Task;
@@ -70,7 +72,38 @@ pub enum Method {
     Units,
 }
 
+impl fmt::Display for Metric {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 impl Metric {
+    /// Its name, as reports have it: `log-loss`. A label for whatever exports it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Accuracy => "accuracy",
+            Self::Precision => "precision",
+            Self::Recall => "recall",
+            Self::F1 => "f1",
+            Self::MacroPrecision => "macro-precision",
+            Self::MacroRecall => "macro-recall",
+            Self::MacroF1 => "macro-f1",
+            Self::Auc => "auc",
+            Self::Brier => "brier",
+            Self::LogLoss => "log-loss",
+            Self::CalibrationError => "calibration-error",
+            Self::Mae => "mae",
+            Self::Rmse => "rmse",
+            Self::Bias => "bias",
+            Self::MeanPrediction => "mean-prediction",
+            Self::Entropy => "entropy",
+            Self::Margin => "margin",
+            Self::MaxProbability => "max-probability",
+        }
+    }
+
     /// Those that a task has.
     pub(super) fn of(task: &Task) -> &'static [Self] {
         use Metric::*;

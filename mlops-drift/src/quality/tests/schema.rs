@@ -30,6 +30,9 @@ fn reports_of_every_task_fit_their_schema() {
     let report = state.report();
     assert!(report.total.metric(Metric::Auc).is_some_and(|auc| auc.bounds.is_some()));
     assert_eq!(report.total.value(Metric::LogLoss), Some(f64::INFINITY));
+    for entry in &report.total.metrics {
+        assert_eq!(serde_json::to_value(entry.metric).expect("JSON"), entry.metric.name());
+    }
     fits(&report);
     for task in [Task::binary(), Task::classes(["a", "b"]), Task::Number] {
         let monitor = QualityMonitor::new(QualityOptions::new(task), JoinOptions::default())

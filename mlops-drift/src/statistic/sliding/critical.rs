@@ -52,7 +52,8 @@ impl SlidingPromise {
 /// cell, beside a stream of independent values, and looks at every distance. The result is the
 /// k-th largest of the runs' largest distances, k = alpha (draws + 1), rounded down. How good the promise is
 /// hangs on the cells, which stand for the distribution: with about as many as the square root of the
-/// reference's size each holds enough. References beyond 20,000 values (or 20 windows) are redrawn at that size,
+/// reference's size each holds enough; a reference of only a few windows alarms a little more often. References
+/// beyond 20,000 values (or 20 windows) are redrawn at that size,
 /// which makes the distance a little too large. Values that depend on each other alarm more often.
 ///
 /// ```
