@@ -37,7 +37,9 @@ mod tests;
 mod unit;
 mod value;
 
-pub use compare::{CompareOptions, MetricChange, QualityComparison, QualityVerdict};
+pub use compare::{
+    CompareOptions, MetricChange, QualityComparison, QualityVerdict, SegmentComparison,
+};
 pub(crate) use join::Taken;
 pub use join::{Join, JoinCounts, JoinOptions, Outcome, RequestId};
 pub use metric::{Method, Metric};

@@ -134,3 +134,34 @@ fn rows_with_and_without_units_have_no_interval() {
     assert!(mae.reason.as_ref().is_some_and(|reason| reason.contains("unit")));
     assert_eq!(report.units, 2);
 }
+
+#[test]
+fn segments_are_judged_together() {
+    let mut random = random(7);
+    let mut draw = |broken: &str, names: &[&str]| {
+        let mut state = state(QualityOptions::new(Task::binary()));
+        for name in names {
+            for (p, truth) in calibrated(&mut random, 600) {
+                let group = Group::default().with_segment(name);
+                let truth = if *name == broken { !truth } else { truth };
+                state.add(&group, Prediction::Probability(p), Label::Positive(truth));
+            }
+        }
+        state
+    };
+    let reference = draw("", &["east", "north", "west"]);
+    let current = draw("west", &["east", "south", "west", OTHER]);
+    let options = CompareOptions::default();
+    let found = current.compare_segments(&reference, &options).expect("one task");
+    let worse: Vec<(&str, bool)> =
+        found.iter().map(|s| (s.segment.as_str(), s.comparison.worse)).collect();
+    assert_eq!(worse, [("east", false), ("north", false), ("south", false), ("west", true)]);
+    for (at, side) in [(1, "current: "), (2, "reference: ")] {
+        let comparison = &found[at].comparison;
+        assert_eq!(comparison.interval_alpha, 0.05 / 20.0);
+        assert!(comparison.metrics.iter().all(|change| {
+            change.verdict == QualityVerdict::Unchecked
+                && change.reason.as_ref().is_some_and(|reason| reason.starts_with(side))
+        }));
+    }
+}
