@@ -33,7 +33,10 @@
 //! | [`DriftMonitor`], [`Handle`], [`MonitorOptions`], [`Value`] | current data, from Arrow batches, slices or rows, by many workers |
 //! | [`compare`] | both at once, for two sets of batches |
 //! | [`report`] | what was found, in the JSON shape `mlops.drift.report/1` |
-//! | [`statistic`] | PSI, Kolmogorov-Smirnov, Wasserstein-1, Mann-Whitney, Mood and G as plain functions |
+//! | [`statistic`] | PSI, Kolmogorov-Smirnov, Wasserstein-1, Mann-Whitney, Mood and G as plain functions; KS of a sliding window |
+//! | [`quality`] | predictions joined with later labels: metrics with intervals, uncertainty, calibration |
+//! | [`window`] | tumbling, hopping and sliding windows, by count and by event time |
+//! | `tower` | a layer that observes the requests of any service (feature `tower`) |
 //! | `parquet` | reading a file that may be damaged (feature `parquet`) |
 //!
 //! # How a verdict is reached
@@ -52,10 +55,11 @@
 //! | feature | what it adds |
 //! |---|---|
 //! | `parquet` | the module `parquet` |
+//! | `tower` | the module `tower` |
 //!
 //! # What it does not do
 //!
-//! It keeps no clock and decides no window: call [`DriftMonitor::reset`] where one ends. Repeated
+//! It keeps no clock: windows go by counts, by the times in the data, or by what the host says. Repeated
 //! looks at one window are not corrected for. It keeps every distinct value, so its memory grows
 //! with them. Lists, structs and embeddings are reported as unchecked. It knows nothing of models,
 //! stores or servers.
@@ -65,9 +69,13 @@ mod error;
 mod monitor;
 #[cfg(feature = "parquet")]
 pub mod parquet;
+pub mod quality;
 mod reference;
 pub mod report;
 pub mod statistic;
+#[cfg(feature = "tower")]
+pub mod tower;
+pub mod window;
 
 pub use arrow;
 pub use decision::Correction;

@@ -11,6 +11,7 @@ mod moments;
 mod psi;
 mod rank;
 mod sample;
+mod sliding;
 mod sum;
 #[cfg(test)]
 mod tests;
@@ -24,4 +25,5 @@ pub use psi::{EmptyBins, bin_counts, decile_edges, psi};
 pub use rank::{RankStatistic, mann_whitney, mood};
 pub(crate) use sample::pool;
 pub use sample::{Point, Sample};
+pub use sliding::{EdgeCells, SlidingKs, SlidingPromise, sliding_critical};
 pub use wasserstein::wasserstein;

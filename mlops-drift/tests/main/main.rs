@@ -7,6 +7,7 @@ mod monitor;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod verdicts;
+mod windows;
 
 use std::sync::Arc;
 
