@@ -6,7 +6,7 @@
 
 mod build;
 mod describe;
-mod number;
+pub(crate) mod number;
 
 use serde::{Deserialize, Serialize};
 

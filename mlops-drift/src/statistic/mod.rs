@@ -24,4 +24,5 @@ pub use psi::{EmptyBins, bin_counts, decile_edges, psi};
 pub use rank::{RankStatistic, mann_whitney, mood};
 pub(crate) use sample::pool;
 pub use sample::{Point, Sample};
+pub(crate) use sum::Sum;
 pub use wasserstein::wasserstein;
