@@ -73,6 +73,16 @@ impl Case {
         matches!(self.reference, Rows::Floats(_) | Rows::Integers(_))
     }
 
+    /// Whether the current side has a string, or a null, that the reference lacks.
+    pub(crate) fn has_unseen(&self) -> bool {
+        match (&self.reference, &self.current) {
+            (Rows::Strings(seen), Rows::Strings(rows)) => {
+                rows.iter().any(|row| !seen.contains(row))
+            }
+            _ => false,
+        }
+    }
+
     pub(crate) fn has_missing(&self) -> bool {
         let missing = |rows: &Rows| match rows {
             Rows::Floats(rows) => rows.iter().any(|row| row.is_nan()),
