@@ -4,7 +4,7 @@ use super::column::{Column, Rows};
 use super::pair::{self, Cells, Pair};
 use super::report::{Compared, Finding, Found, Method};
 use super::significance::{self, Test};
-use super::{bins, distance, two_sample};
+use super::{bins, distance, location, scipy, two_sample};
 use crate::statistic::{Point, Sample, ks, moments, wasserstein};
 
 /// Beyond so many reference values distances decide instead of tests.
@@ -77,6 +77,9 @@ fn numeric<T: Point>(reference: &Sample<T>, current: &Sample<T>) -> Found {
         Method::JensenShannon,
         Method::KullbackLeibler,
         Method::Hellinger,
+        Method::Energy,
+        Method::MannWhitney,
+        Method::T,
     ];
     let binned = binned(reference, current, &cells);
     let finding = |method| match method {
@@ -86,6 +89,9 @@ fn numeric<T: Point>(reference: &Sample<T>, current: &Sample<T>) -> Found {
             let cells = hellinger_cells(reference, current, cells.len() as u64);
             by_cells(method, &cells)
         }
+        Method::Energy => energy(reference, current),
+        Method::MannWhitney => tested(method, location::u_less(reference, current)),
+        Method::T => tested(method, location::t(reference, current)),
         Method::ChiSquare | Method::Z => by_cells(method, &cells),
         other => by_cells(other, &binned),
     };
@@ -99,7 +105,7 @@ fn first(default: Method, others: &[Method]) -> impl Iterator<Item = Method> {
 }
 
 fn by_cells(method: Method, cells: &Cells) -> Finding {
-    let test = |found: Test| Finding::test(method, found.statistic, found.p, ALPHA);
+    let test = |found: Test| tested(method, Some(found));
     let far = |value: Option<f64>| Finding::distance(method, value, FAR);
     match method {
         Method::ChiSquare => test(significance::chi_square_one_sample(cells)),
@@ -112,12 +118,24 @@ fn by_cells(method: Method, cells: &Cells) -> Finding {
     }
 }
 
+fn tested(method: Method, found: Option<Test>) -> Finding {
+    match found {
+        Some(found) => Finding::test(method, found.statistic, found.p, ALPHA),
+        None => Finding { compared: Compared::PValue, ..Finding::description(method, None) },
+    }
+}
+
+/// The energy distance, drift above the threshold.
+fn energy<T: Point>(reference: &Sample<T>, current: &Sample<T>) -> Finding {
+    let value = scipy::energy(reference, current);
+    let drifted = value.map(|value| value > FAR);
+    Finding { drifted, ..Finding::distance(Method::Energy, value, FAR) }
+}
+
 /// Kolmogorov-Smirnov, drift up to the level itself.
 fn kolmogorov_smirnov<T: Point>(reference: &Sample<T>, current: &Sample<T>) -> Finding {
     let method = Method::KolmogorovSmirnov;
-    let Some(ks) = ks(reference, current) else {
-        return Finding { compared: Compared::PValue, ..Finding::description(method, None) };
-    };
+    let Some(ks) = ks(reference, current) else { return tested(method, None) };
     let p = two_sample::p_value(&ks, reference.len(), current.len());
     Finding { drifted: Some(p <= ALPHA), ..Finding::test(method, ks.value, p, ALPHA) }
 }

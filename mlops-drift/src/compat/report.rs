@@ -163,6 +163,10 @@ pub enum Method {
     ChiSquare,
     /// The two-proportion Z.
     Z,
+    /// Mann and Whitney's U of the reference, one-sided.
+    MannWhitney,
+    /// Student's t with a pooled variance.
+    T,
     /// The largest difference of two shares.
     LInfinity,
 }

@@ -34,7 +34,7 @@ fn numeric<T: Point>(reference: &Sample<T>, current: &Sample<T>) -> Found {
 }
 
 /// The energy distance of SciPy, `sqrt(2 int (F - G)^2)` (Székely 2002), in the root of the unit.
-fn energy<T: Point>(reference: &Sample<T>, current: &Sample<T>) -> Option<f64> {
+pub(super) fn energy<T: Point>(reference: &Sample<T>, current: &Sample<T>) -> Option<f64> {
     let (low, high) = pair::range(reference, current)?;
     let scale = T::scale(low, high);
     let (n, m) = (u128::from(reference.len()), u128::from(current.len()));

@@ -12,7 +12,7 @@ from evidently.legacy.calculations.stattests import get_stattest
 from evidently.legacy.core import ColumnType as LegacyType
 from evidently.presets import DataDriftPreset
 
-NAMED = ["psi", "jensenshannon", "kl_div", "hellinger", "ks", "wasserstein"]
+NAMED = ["psi", "jensenshannon", "kl_div", "hellinger", "ks", "wasserstein", "ed", "mannw", "t_test"]
 
 
 def series(case, side):
