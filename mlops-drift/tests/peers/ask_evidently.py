@@ -16,9 +16,10 @@ NAMED = ["psi", "jensenshannon", "kl_div", "hellinger", "ks", "wasserstein", "ed
 
 
 def series(case, side):
-    if case["kind"] == "float":
+    kind = case["kinds"][side]
+    if kind == "float":
         return pd.Series(case[side], dtype="float64")
-    if case["kind"] == "string":
+    if kind == "string":
         return pd.Series(case[side], dtype="object")
     return pd.Series(case[side])
 

@@ -14,9 +14,10 @@ CATEGORICAL = ["jensen_shannon", "chi2", "hellinger", "l_infinity"]
 
 
 def series(case, side):
-    if case["kind"] == "float":
+    kind = case["kinds"][side]
+    if kind == "float":
         return pd.Series(case[side], dtype="float64")
-    if case["kind"] == "string":
+    if kind == "string":
         return pd.Series(case[side], dtype="object")
     return pd.Series(case[side])
 

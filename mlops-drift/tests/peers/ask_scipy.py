@@ -12,7 +12,7 @@ def numbers(case, side):
 
 
 def found(case):
-    if case["kind"] in ("float", "int"):
+    if case["kinds"]["reference"] in ("float", "int"):
         r, c = numbers(case, "reference"), numbers(case, "current")
         ks = stats.ks_2samp(r, c)
         return {

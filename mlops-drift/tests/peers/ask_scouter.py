@@ -8,14 +8,14 @@ from scouter.drift import Drifter, PsiDriftConfig
 
 
 def series(case, side):
-    if case["kind"] == "string":
+    if case["kinds"][side] == "string":
         return pd.Series(case[side], dtype="object")
     return pd.Series(case[side], dtype="float64")
 
 
 def found(case):
     r, c = (pd.DataFrame({"x": series(case, side)}) for side in ("reference", "current"))
-    named = ["x"] if case["kind"] == "string" else None
+    named = ["x"] if case["kinds"]["reference"] == "string" else None
     config = PsiDriftConfig(space="s", name="n", version="0.1.0", categorical_features=named)
     drifter = Drifter()
     profile = drifter.create_drift_profile(r, config)

@@ -63,7 +63,7 @@ impl Case {
     pub(crate) fn json(&self) -> Value {
         json!({
             "name": self.name,
-            "kind": self.reference.kind(),
+            "kinds": { "reference": self.reference.kind(), "current": self.current.kind() },
             "reference": self.reference.json(),
             "current": self.current.json(),
         })
@@ -117,9 +117,17 @@ fn integers(n: usize, mut draw: impl FnMut() -> i64) -> Rows {
     Rows::Integers((0..n).map(|_| draw()).collect())
 }
 
-/// Sizes on either side of each peer's limits: 1,000, 10,000, chunks with a remainder and none.
-const SIZES: [(usize, usize); 5] =
-    [(57, 43), (400, 400), (998, 612), (4_003, 1_507), (12_000, 11_003)];
+/// Sizes on either side of each peer's limits: 140 effective values, 1,000, 10,000, chunks with a remainder
+/// and none.
+const SIZES: [(usize, usize); 7] = [
+    (57, 43),
+    (400, 400),
+    (998, 612),
+    (4_003, 1_507),
+    (12_000, 11_003),
+    (60, 10_500),
+    (1_000, 9_999),
+];
 
 /// All of them, the same each time.
 pub(crate) fn cases() -> Vec<Case> {
@@ -148,6 +156,13 @@ pub(crate) fn cases() -> Vec<Case> {
         add("few integers", integers(n, || few(r)), integers(m, || few(r)));
         let grades = |r: &mut Random| r.random_range(0..15_i64);
         add("fifteen integers", integers(n, || grades(r)), integers(m, || grades(r)));
+        // An integer column with nulls on one side is floating point there.
+        let some = |r: &mut Random| match r.random_bool(0.1) {
+            true => f64::NAN,
+            false => few(r) as f64,
+        };
+        add("integers, once with nulls", floats(n, || some(r)), integers(m, || few(r)));
+        add("integers, now with nulls", integers(n, || few(r)), floats(m, || some(r)));
         let skewed = |r: &mut Random| (10.0 * normal(r).exp()) as i64;
         add("skewed integers", integers(n, || skewed(r)), integers(m, || skewed(r)));
         let words = ["ash", "beech", "cedar", "elm", "fir", "oak"];
