@@ -4,7 +4,7 @@ use super::column::{Column, Rows};
 use super::pair::{self, Cells, Pair};
 use super::report::{Compared, Finding, Found, Method};
 use super::significance::{self, Test};
-use super::{bins, distance, location, scipy, two_sample};
+use super::{bins, distance, goodness, location, scipy, two_sample};
 use crate::statistic::{Point, Sample, ks, moments, wasserstein};
 
 /// Beyond so many reference values distances decide instead of tests.
@@ -18,6 +18,8 @@ const UNBINNED: usize = 20;
 /// The level of the tests, and the threshold of the distances.
 const ALPHA: f64 = 0.05;
 const FAR: f64 = 0.1;
+/// The level of Anderson-Darling, Cramer-von Mises, G and Fisher.
+const WIDE: f64 = 0.1;
 /// What the deviation counts for at least.
 const LEAST_DEVIATION: f64 = 0.001;
 
@@ -56,8 +58,15 @@ fn categorical(cells: &Cells) -> Found {
         ..=SMALL => Method::Z,
         _ => Method::JensenShannon,
     };
-    let on_request =
-        [Method::Psi, Method::JensenShannon, Method::KullbackLeibler, Method::Hellinger];
+    let on_request = [
+        Method::Psi,
+        Method::JensenShannon,
+        Method::KullbackLeibler,
+        Method::Hellinger,
+        Method::ChiSquare,
+        Method::G,
+        Method::Fisher,
+    ];
     Found::of(first(default, &on_request).map(|method| by_cells(method, cells)).collect())
 }
 
@@ -80,6 +89,9 @@ fn numeric<T: Point>(reference: &Sample<T>, current: &Sample<T>) -> Found {
         Method::Energy,
         Method::MannWhitney,
         Method::T,
+        Method::AndersonDarling,
+        Method::CramerVonMises,
+        Method::EppsSingleton,
     ];
     let binned = binned(reference, current, &cells);
     let finding = |method| match method {
@@ -90,8 +102,18 @@ fn numeric<T: Point>(reference: &Sample<T>, current: &Sample<T>) -> Found {
             by_cells(method, &cells)
         }
         Method::Energy => energy(reference, current),
-        Method::MannWhitney => tested(method, location::u_less(reference, current)),
-        Method::T => tested(method, location::t(reference, current)),
+        Method::MannWhitney => tested(method, location::u_less(reference, current), ALPHA),
+        Method::T => tested(method, location::t(reference, current), ALPHA),
+        Method::AndersonDarling => {
+            tested(method, goodness::anderson_darling(reference, current), WIDE)
+        }
+        Method::CramerVonMises => {
+            let found = tested(method, goodness::cramer_von_mises(reference, current), WIDE);
+            Finding { drifted: found.p_value.map(|p| p <= WIDE), ..found }
+        }
+        Method::EppsSingleton => {
+            tested(method, goodness::epps_singleton(reference, current), ALPHA)
+        }
         Method::ChiSquare | Method::Z => by_cells(method, &cells),
         other => by_cells(other, &binned),
     };
@@ -105,11 +127,13 @@ fn first(default: Method, others: &[Method]) -> impl Iterator<Item = Method> {
 }
 
 fn by_cells(method: Method, cells: &Cells) -> Finding {
-    let test = |found: Test| tested(method, Some(found));
+    let test = |found: Test| tested(method, Some(found), ALPHA);
     let far = |value: Option<f64>| Finding::distance(method, value, FAR);
     match method {
         Method::ChiSquare => test(significance::chi_square_one_sample(cells)),
         Method::Z => test(significance::z(cells)),
+        Method::G => tested(method, significance::g_one_sample(cells), WIDE),
+        Method::Fisher => tested(method, significance::fisher(cells), WIDE),
         Method::Psi => far(distance::psi_filled(cells)),
         Method::JensenShannon => far(distance::jensen_shannon(cells)),
         Method::KullbackLeibler => far(distance::kullback_leibler_filled(cells)),
@@ -118,9 +142,9 @@ fn by_cells(method: Method, cells: &Cells) -> Finding {
     }
 }
 
-fn tested(method: Method, found: Option<Test>) -> Finding {
+fn tested(method: Method, found: Option<Test>, level: f64) -> Finding {
     match found {
-        Some(found) => Finding::test(method, found.statistic, found.p, ALPHA),
+        Some(found) => Finding::test(method, found.statistic, found.p, level),
         None => Finding { compared: Compared::PValue, ..Finding::description(method, None) },
     }
 }
@@ -135,7 +159,7 @@ fn energy<T: Point>(reference: &Sample<T>, current: &Sample<T>) -> Finding {
 /// Kolmogorov-Smirnov, drift up to the level itself.
 fn kolmogorov_smirnov<T: Point>(reference: &Sample<T>, current: &Sample<T>) -> Finding {
     let method = Method::KolmogorovSmirnov;
-    let Some(ks) = ks(reference, current) else { return tested(method, None) };
+    let Some(ks) = ks(reference, current) else { return tested(method, None, ALPHA) };
     let p = two_sample::p_value(&ks, reference.len(), current.len());
     Finding { drifted: Some(p <= ALPHA), ..Finding::test(method, ks.value, p, ALPHA) }
 }

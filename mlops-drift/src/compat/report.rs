@@ -167,6 +167,16 @@ pub enum Method {
     MannWhitney,
     /// Student's t with a pooled variance.
     T,
+    /// Anderson-Darling of two samples, standardised.
+    AndersonDarling,
+    /// Cramer-von Mises of two samples.
+    CramerVonMises,
+    /// Epps-Singleton, by characteristic functions.
+    EppsSingleton,
+    /// One-sample likelihood ratio.
+    G,
+    /// Fisher's exact test; the statistic is the odds ratio.
+    Fisher,
     /// The largest difference of two shares.
     LInfinity,
 }

@@ -1,6 +1,7 @@
 //! Tests of significance on counts, as the peers run them.
 
 use statrs::function::erf::erfc;
+use statrs::function::factorial::ln_binomial;
 use statrs::function::gamma::{gamma_lr, gamma_ur};
 
 use super::distance::totals;
@@ -79,6 +80,39 @@ pub(super) fn chi_square_table(cells: &Cells) -> Test {
     let terms = cells.iter().flat_map(|&(r, c)| [term(r, r + c, n), term(c, r + c, m)]);
     let statistic = terms.collect::<Sum>().value();
     Test { statistic, p: chi_square_tail(statistic, cells.len() as u64 - 1) }
+}
+
+/// The one-sample likelihood ratio (G) that takes the reference's counts for what is expected, as
+/// Evidently does: `None` unless both sides are equally large, without which the peer gives up.
+pub(super) fn g_one_sample(cells: &Cells) -> Option<Test> {
+    let (n, m) = totals(cells);
+    let term = |&(r, c): &(u64, u64)| match c {
+        0 => 0.0,
+        _ => 2.0 * c as f64 * (c as f64 / r as f64).ln(),
+    };
+    (n == m).then(|| {
+        let statistic = cells.iter().map(term).collect::<Sum>().value().max(0.0);
+        Test { statistic, p: chi_square_tail(statistic, cells.len() as u64 - 1) }
+    })
+}
+
+/// Fisher's exact test (1935), two-sided by the probabilities of the tables: the statistic is the odds
+/// ratio. `None` for more than two cells and, as Evidently, unless both sides are equally large.
+pub(super) fn fisher(cells: &Cells) -> Option<Test> {
+    let (n, m) = totals(cells);
+    if n != m || cells.len() > 2 {
+        return None;
+    }
+    let [(r, c), (s, d)] = cells[..] else {
+        return Some(Test { statistic: f64::NAN, p: 1.0 });
+    };
+    let first = r + c;
+    let ln = |k: u64| ln_binomial(n, k) + ln_binomial(m, first - k) - ln_binomial(n + m, first);
+    // A table as likely as ours but for rounding counts.
+    let ours = ln(r) + 1e-12;
+    let all = first.saturating_sub(m)..=first.min(n);
+    let p = all.map(ln).filter(|ln| *ln <= ours).map(f64::exp).collect::<Sum>().value();
+    Some(Test { statistic: (r * d) as f64 / (s * c) as f64, p: p.min(1.0) })
 }
 
 /// The two-sided test of two proportions, pooled, without correction, for at most two cells; p is 1

@@ -3,6 +3,8 @@
 //! Each script reads the cases, runs the peer's own code and prints what it found; what is held against
 //! it stands here. `DO_NOT_TRACK` and `NML_DISABLE_USAGE_LOGGING` keep the peers from calling home.
 
+#![allow(clippy::print_stdout)]
+
 mod cases;
 mod evidently;
 mod nannyml;

@@ -21,7 +21,9 @@ fn is_sound(case: &Case) -> bool {
 #[test]
 #[ignore = "needs scouter: scripts/peers scouter"]
 fn psi_threshold_and_verdict_are_those_of_scouter() {
-    for (case, theirs) in asked("scouter", is_sound) {
+    let cases = asked("scouter", is_sound);
+    println!("{} columns", cases.len());
+    for (case, theirs) in cases {
         let name = &case.name;
         let found = Peer::Scouter.check(&case.reference.column(), &case.current.column());
         let psi = by(name, &found, Method::Psi);
