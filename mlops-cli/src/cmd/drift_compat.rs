@@ -86,7 +86,7 @@ fn row(column: &ColumnReport) -> [String; 8] {
     [
         column.column.clone(),
         verdict,
-        finding.map_or("-".to_owned(), |finding| method(finding)),
+        finding.map_or("-".to_owned(), method),
         number(|finding| finding.statistic),
         number(|finding| finding.p_value),
         threshold.unwrap_or_else(|| "-".to_owned()),
