@@ -1,10 +1,11 @@
 //! Evidently 0.7.23: `DataDriftPreset` and the tests that it takes by name.
 
 use super::column::{Column, Rows};
+use super::finding::{Compared, Finding, Method};
 use super::pair::{self, Cells, Pair};
-use super::report::{Compared, Finding, Found, Method};
+use super::report::Found;
 use super::significance::{self, Test};
-use super::{bins, distance, goodness, location, scipy, two_sample};
+use super::{bins, distance, epps_singleton, goodness, location, scipy, two_sample};
 use crate::statistic::{Point, Sample, ks, moments, wasserstein};
 
 /// Beyond so many reference values distances decide instead of tests.
@@ -111,9 +112,7 @@ fn numeric<T: Point>(reference: &Sample<T>, current: &Sample<T>) -> Found {
             let found = tested(method, goodness::cramer_von_mises(reference, current), WIDE);
             Finding { drifted: found.p_value.map(|p| p <= WIDE), ..found }
         }
-        Method::EppsSingleton => {
-            tested(method, goodness::epps_singleton(reference, current), ALPHA)
-        }
+        Method::EppsSingleton => tested(method, epps_singleton::test(reference, current), ALPHA),
         Method::ChiSquare | Method::Z => by_cells(method, &cells),
         other => by_cells(other, &binned),
     };

@@ -28,6 +28,8 @@ pub(super) fn upper_tail(n: u64, d: f64) -> f64 {
     } else {
         let square = t * d;
         match n {
+            // 2 exp(-2 n d^2) has no number any more.
+            _ if square >= 372.5 => 0.0,
             _ if d >= 0.5 => 2.0 * one_sided(n, d),
             ..=SMALL if square <= 4.0 => 1.0 - durbin(n, d),
             ..=SMALL => 2.0 * one_sided(n, d),

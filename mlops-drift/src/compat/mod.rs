@@ -57,7 +57,9 @@
 mod bins;
 mod column;
 mod distance;
+mod epps_singleton;
 mod evidently;
+mod finding;
 mod goodness;
 mod kstwo;
 mod location;
@@ -75,10 +77,9 @@ mod tests;
 mod two_sample;
 
 pub use column::Column;
+pub use finding::{Chunk, Compared, Finding, Method};
 pub use peer::Peer;
-pub use report::{
-    Chunk, ColumnReport, Compared, Dataset, Finding, Found, Method, Report, SCHEMA, Verdict,
-};
+pub use report::{ColumnReport, Dataset, Found, Report, SCHEMA, Verdict};
 
 use arrow::array::RecordBatch;
 

@@ -3,8 +3,9 @@
 use std::ops::Range;
 
 use super::distance;
+use super::finding::{Chunk, Finding, Method};
 use super::pair::{Coded, Pair, sample};
-use super::report::{Chunk, Finding, Found, Method};
+use super::report::Found;
 use super::significance::{Test, chi_square_table};
 use super::{bins, pair};
 use crate::statistic::{Point, ks, wasserstein};

@@ -3,8 +3,9 @@
 //! No theory of tests stands behind it. At 5,000 reference rows and nothing changed, PSI exceeds 0.1 far
 //! more often than not with 50 current rows, and never with many.
 
+use super::finding::{Finding, Method};
 use super::pair::{self, Cells, Pair};
-use super::report::{Finding, Found, Method, Verdict};
+use super::report::{Found, Verdict};
 use crate::statistic::{EmptyBins, Point, Sample, bin_counts, decile_edges, psi};
 
 /// From here on it speaks of a moderate change.

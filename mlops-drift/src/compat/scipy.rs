@@ -1,7 +1,8 @@
 //! SciPy 1.17.1: what its functions return; it judges nothing, so the level is the customary one.
 
+use super::finding::{Finding, Method};
 use super::pair::{self, Pair};
-use super::report::{Finding, Found, Method};
+use super::report::Found;
 use super::significance::chi_square_table;
 use super::two_sample;
 use crate::statistic::{Point, Sample, Sum, ks, pool, wasserstein};

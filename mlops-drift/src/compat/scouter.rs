@@ -1,8 +1,9 @@
 //! scouter-ml 0.25.0: PSI against a profile, with the threshold of its server.
 
 use super::distance::totals;
+use super::finding::{Finding, Method};
 use super::pair::{self, Cells, Coded, Pair};
-use super::report::{Finding, Found, Method};
+use super::report::Found;
 use super::significance::chi_square_point;
 use crate::statistic::{EmptyBins, Point, Sample, bin_counts, psi};
 
