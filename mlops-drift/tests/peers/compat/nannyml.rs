@@ -3,8 +3,8 @@
 use mlops_drift::compat::{Method, Peer, Verdict};
 use serde_json::Value;
 
-use crate::cases::{Case, Rows};
-use crate::{agree, asked, by};
+use super::cases::{Case, Rows};
+use super::{agree, asked, by};
 
 /// From so many reference values on the peer estimates KS and Wasserstein on bins of equal width, which
 /// is a known fault: they are compared below that size.

@@ -3,7 +3,7 @@
 use mlops_drift::compat::{Compared, Finding, Method, Peer, Verdict};
 use serde_json::Value;
 
-use crate::{agree, asked, by};
+use super::{agree, asked, by};
 
 /// The peer's score is a p-value where it tests.
 #[track_caller]

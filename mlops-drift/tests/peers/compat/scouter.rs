@@ -2,8 +2,8 @@
 
 use mlops_drift::compat::{Method, Peer, Verdict};
 
-use crate::cases::{Case, Rows};
-use crate::{agree, asked, by};
+use super::cases::{Case, Rows};
+use super::{agree, asked, by};
 
 /// Where the peer is not known to be wrong: it keeps missing numbers in the denominator, drops unseen
 /// categories, moves deciles by a rounding at sizes of 10 k + 1, and refuses booleans.

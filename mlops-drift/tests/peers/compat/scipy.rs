@@ -2,7 +2,7 @@
 
 use mlops_drift::compat::{Method, Peer, Verdict};
 
-use crate::{agree, asked, by};
+use super::{agree, asked, by};
 
 #[test]
 #[ignore = "needs scipy: scripts/peers scipy"]
