@@ -32,6 +32,7 @@
 //! | [`Reference`], [`FitOptions`], [`ClusterBy`] | what the data looked like, and which rows share their fate |
 //! | [`DriftMonitor`], [`Handle`], [`MonitorOptions`], [`Value`] | current data, from Arrow batches, slices or rows, by many workers |
 //! | [`compare`] | both at once, for two sets of batches |
+//! | [`compat`] | what Evidently, NannyML, scouter and SciPy would have said, for people who move over |
 //! | [`report`] | what was found, in the JSON shape `mlops.drift.report/1` |
 //! | [`statistic`] | PSI, Kolmogorov-Smirnov, Wasserstein-1, Mann-Whitney, Mood and G as plain functions; KS of a sliding window |
 //! | [`quality`] | predictions joined with later labels: metrics with intervals, uncertainty, calibration |
@@ -64,6 +65,7 @@
 //! with them. Lists, structs and embeddings are reported as unchecked. It knows nothing of models,
 //! stores or servers.
 
+pub mod compat;
 mod decision;
 mod error;
 mod monitor;

@@ -12,6 +12,9 @@ use crate::args::{CorrectionArg, DriftArgs, FailOn, Format};
 use crate::{exit, output};
 
 pub(crate) fn run(args: &DriftArgs) -> Result<ExitCode> {
+    if let Some(peer) = args.compat {
+        return super::drift_compat::run(args, peer);
+    }
     let mut fit = FitOptions::default()
         .with_exclude(args.exclude.clone())
         .with_categorical(args.categorical.clone());

@@ -26,4 +26,5 @@ pub use rank::{RankStatistic, mann_whitney, mood};
 pub(crate) use sample::pool;
 pub use sample::{Point, Sample};
 pub use sliding::{EdgeCells, SlidingKs, SlidingPromise, sliding_critical};
+pub(crate) use sum::Sum;
 pub use wasserstein::wasserstein;

@@ -2,6 +2,7 @@
 
 mod arrow_types;
 mod calibration;
+mod compat;
 mod errors;
 mod monitor;
 #[cfg(feature = "parquet")]

@@ -1,0 +1,3 @@
+//! Other tools themselves against this crate, on the same rows; `scripts/peers` installs them.
+
+mod compat;
