@@ -34,7 +34,8 @@
 //! | [`compare`] | both at once, for two sets of batches |
 //! | [`report`] | what was found, in the JSON shape `mlops.drift.report/1` |
 //! | [`statistic`] | PSI, Kolmogorov-Smirnov, Wasserstein-1, Mann-Whitney, Mood and G as plain functions |
-//! | `parquet` | reading a file that may be damaged (feature `parquet`) |
+//! | `files` | tables in Parquet, Arrow IPC and CSV files that may be anything (features `parquet`, `ipc`, `csv`) |
+//! | `parquet` | one Parquet file at once (feature `parquet`) |
 //!
 //! # How a verdict is reached
 //!
@@ -51,7 +52,9 @@
 //!
 //! | feature | what it adds |
 //! |---|---|
-//! | `parquet` | the module `parquet` |
+//! | `csv` | the module `files`, for CSV |
+//! | `ipc` | the module `files`, for Arrow IPC files and streams |
+//! | `parquet` | the module `files`, for Parquet; the module `parquet` |
 //!
 //! # What it does not do
 //!
@@ -62,6 +65,8 @@
 
 mod decision;
 mod error;
+#[cfg(any(feature = "csv", feature = "ipc", feature = "parquet"))]
+pub mod files;
 mod monitor;
 #[cfg(feature = "parquet")]
 pub mod parquet;
