@@ -2,6 +2,7 @@
 
 mod csv;
 mod damage;
+mod hostile;
 mod sources;
 mod whole;
 
