@@ -147,6 +147,7 @@ fn unsupported(format: Format, _: &Limits) -> Broken {
 
 impl Reader {
     /// Starts to read the columns `wanted`, which are positions in the file in rising order.
+    #[cfg_attr(not(feature = "csv"), expect(unused_variables, reason = "others know their types"))]
     pub(super) fn batches(
         &self,
         path: &Path,
@@ -162,6 +163,16 @@ impl Reader {
             Self::Ipc(ipc) => ipc.batches(file, wanted, limits),
             #[cfg(feature = "csv")]
             Self::Csv(csv) => csv.batches(file, path, fields, wanted, limits),
+        }
+    }
+
+    /// Gives back what is kept only to save time.
+    pub(super) fn forget(&mut self) {
+        match self {
+            #[cfg(feature = "parquet")]
+            Self::Parquet(parquet) => parquet.forget(),
+            #[cfg(any(feature = "ipc", feature = "csv"))]
+            _ => {}
         }
     }
 

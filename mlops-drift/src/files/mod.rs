@@ -40,6 +40,7 @@ mod fence;
 mod find;
 mod format;
 mod options;
+mod order;
 mod settle;
 mod table;
 

@@ -16,6 +16,7 @@ pub(super) struct Guess(u16);
 impl Guess {
     pub(super) const BOOLEAN: Self = Self(1);
     /// Fits 64 bits with a sign.
+    #[cfg(any(test, feature = "csv"))]
     pub(super) const INTEGER: Self = Self(2);
     /// Below zero.
     pub(super) const NEGATIVE: Self = Self(2 | 4);
@@ -25,6 +26,7 @@ impl Guess {
     pub(super) const DATE: Self = Self(32);
     pub(super) const MICROSECONDS: Self = Self(64);
     pub(super) const NANOSECONDS: Self = Self(128);
+    #[cfg(any(test, feature = "csv"))]
     pub(super) const TEXT: Self = Self(256);
 
     /// What both look like together.

@@ -1,26 +1,30 @@
 //! A table over one or many files, which can be read again and again, by several threads.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow::array::{Array, RecordBatch};
+use arrow::compute::concat;
 use arrow::datatypes::{Field, Schema, SchemaRef};
 
 use super::fence::{Broken, fenced};
 use super::find::find;
 use super::format::{Batches, Format, Opened, open};
 use super::options::{Progress, TableOptions};
+use super::order::Order;
 use super::settle::{agree, settle};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// Rows of a batch at most.
 pub(super) const BATCH_ROWS: usize = 65_536;
 
+/// Files of which more than schemas is kept between scans.
+const KEPT_FILES: usize = 64;
+
 /// One or many files with the same columns.
 ///
 /// Files are looked at when the table is opened, and opened again by each scan. What is kept between is
-/// what the next scan needs: schemas and, of small Parquet files, footers.
+/// what the next scan needs: schemas and, of a few small Parquet files, footers.
 #[derive(Debug, Clone)]
 pub struct Table {
     parts: Vec<Part>,
@@ -156,20 +160,57 @@ impl Table {
 
     /// Reads the columns that are named (or all) at once, as batches; at least one, perhaps of no row.
     ///
+    /// Where all columns together are beyond the limits, they are read one after the other, and all
+    /// rows make one batch.
+    ///
     /// # Errors
     ///
     /// As [`Table::scan`].
     pub fn read(&self, columns: Option<&[&str]>) -> Result<Vec<RecordBatch>> {
+        let wanted = self.choose(columns)?;
+        let mut batches = match self.gather(columns) {
+            Err(error) if error.kind() == ErrorKind::TooLarge && wanted.len() > 1 => {
+                self.gather_one_by_one(&wanted)?
+            }
+            gathered => gathered?,
+        };
+        if batches.is_empty() {
+            let fields: Vec<Field> = wanted.into_iter().cloned().collect();
+            batches.push(RecordBatch::new_empty(Arc::new(Schema::new(fields))));
+        }
+        Ok(batches)
+    }
+
+    fn gather(&self, columns: Option<&[&str]>) -> Result<Vec<RecordBatch>> {
         let mut batches = Vec::new();
         self.scan(columns, &mut |batch| {
             batches.push(batch.clone());
             Ok(())
         })?;
-        if batches.is_empty() {
-            let fields: Vec<Field> = self.choose(columns)?.into_iter().cloned().collect();
-            batches.push(RecordBatch::new_empty(Arc::new(Schema::new(fields))));
-        }
         Ok(batches)
+    }
+
+    fn gather_one_by_one(&self, wanted: &[&Field]) -> Result<Vec<RecordBatch>> {
+        let mut columns = Vec::with_capacity(wanted.len());
+        for field in wanted {
+            let batches = self.gather(Some(&[field.name().as_str()]))?;
+            let parts: Vec<&dyn Array> =
+                batches.iter().map(|batch| batch.column(0).as_ref()).collect();
+            if parts.is_empty() {
+                return Ok(Vec::new());
+            }
+            let whole = concat(&parts).map_err(|error| {
+                let message =
+                    format!("a column does not fit into one array: column={}", field.name());
+                Error::new(ErrorKind::TooLarge, message).with_source(error)
+            })?;
+            columns.push((field.name(), whole, true));
+        }
+        let batch = RecordBatch::try_from_iter_with_nullable(columns).map_err(|error| {
+            Error::new(ErrorKind::Corrupt, "columns of a table have other lengths")
+                .with_source(error)
+        })?;
+        Ok(vec![batch])
     }
 
     fn choose(&self, columns: Option<&[&str]>) -> Result<Vec<&Field>> {
@@ -222,53 +263,14 @@ fn look(
     options: &TableOptions,
 ) -> Result<Vec<Part>> {
     let paths = find(sources, &options.limits)?;
-    let one = |path: PathBuf| {
-        let (bytes, opened) = fenced(&path, || open(&path, only, &options.limits))?;
+    let one = |(at, path): (usize, PathBuf)| {
+        let (bytes, mut opened) = fenced(&path, || open(&path, only, &options.limits))?;
+        if at >= KEPT_FILES {
+            opened.reader.forget();
+        }
         Ok(Part { path, bytes, opened })
     };
-    paths.into_iter().map(one).collect()
-}
-
-/// How the columns of a file become those that were asked for.
-struct Order {
-    /// The columns to decode, as positions in the file, rising.
-    positions: Vec<usize>,
-    /// For each column asked for, which of those it is.
-    slots: Vec<usize>,
-}
-
-impl Order {
-    fn new(part: &Part, wanted: &[&Field]) -> Self {
-        let own = part.opened.fields.iter().enumerate();
-        let own: HashMap<&str, usize> =
-            own.map(|(at, field)| (field.name().as_str(), at)).collect();
-        let find = |field: &&Field| own.get(field.name().as_str()).copied();
-        let asked: Vec<usize> = wanted.iter().filter_map(find).collect();
-        let mut positions = asked.clone();
-        positions.sort_unstable();
-        positions.dedup();
-        let slot = |position: &usize| positions.binary_search(position).ok();
-        let slots = asked.iter().filter_map(slot).collect();
-        Self { positions, slots }
-    }
-
-    /// Puts the columns of a batch in order. Each is nullable, and has the type that it was decoded as.
-    fn arrange(&self, batch: &RecordBatch) -> Result<RecordBatch, Broken> {
-        let mut fields = Vec::with_capacity(self.slots.len());
-        let mut columns: Vec<ArrayRef> = Vec::with_capacity(self.slots.len());
-        for slot in &self.slots {
-            let (Some(column), Some(field)) =
-                (batch.columns().get(*slot), batch.schema_ref().fields().get(*slot))
-            else {
-                return Err(Broken::corrupt("a file lost a column while it was read"));
-            };
-            fields.push(Field::new(field.name(), column.data_type().clone(), true));
-            columns.push(Arc::clone(column));
-        }
-        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-        let schema = Arc::new(Schema::new(fields));
-        Ok(RecordBatch::try_new_with_options(schema, columns, &options)?)
-    }
+    paths.into_iter().enumerate().map(one).collect()
 }
 
 fn next(batches: &mut dyn Batches, order: &Order) -> Result<Option<RecordBatch>, Broken> {

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::Arc;
 
-use ::parquet::basic::{Encoding, Type};
+use ::parquet::basic::Type;
 use ::parquet::column::page::{Page, PageIterator, PageMetadata, PageReader};
 use ::parquet::errors::{ParquetError, Result as ParquetResult};
 use ::parquet::file::metadata::ColumnChunkMetaData;
@@ -15,7 +15,7 @@ use super::budget::Budget;
 use super::codec::Codec;
 use super::header::{Body, Header};
 use super::thrift::Wrong;
-use super::{delta, footer};
+use super::{footer, lengths};
 
 /// What is read to find a header in; most are a tenth of it.
 const HEADER: usize = 512;
@@ -148,7 +148,9 @@ impl Pages {
             return Err(Broken::corrupt("a page of a parquet file has another checksum"));
         }
         let bytes = self.plain(&header, packed)?;
-        self.check_lengths(&header.body, &bytes)?;
+        let cost = lengths::cost(&header.body, [self.repetition, self.definition], &bytes)?;
+        self.budget.grow(cost)?;
+        self.page = self.page.saturating_add(cost);
         page(header.body, bytes).map(Some)
     }
 
@@ -202,58 +204,6 @@ impl Pages {
         }
         Ok(bytes.into())
     }
-
-    /// Delta encodings keep lengths in front, of which a decoder makes a list.
-    fn check_lengths(&mut self, body: &Body, bytes: &Bytes) -> Result<(), Broken> {
-        let short = || Broken::corrupt("a page of a parquet file is shorter than its levels");
-        let (encoding, values, start) = match *body {
-            Body::Data { encoding, values, definition, repetition } => {
-                let mut start = 0;
-                for (level, how) in [(self.repetition, repetition), (self.definition, definition)] {
-                    let rest = bytes.get(start..).ok_or_else(short)?;
-                    start += levels(level, how, values, rest).ok_or_else(short)?;
-                }
-                (encoding, values, start)
-            }
-            Body::DataV2 { encoding, values, definition, repetition, .. } => {
-                (encoding, values, definition + repetition)
-            }
-            Body::Dictionary { .. } | Body::Index => return Ok(()),
-        };
-        let bytes = bytes.get(start..).ok_or_else(short)?;
-        let cost = match encoding {
-            Encoding::DELTA_LENGTH_BYTE_ARRAY | Encoding::DELTA_BYTE_ARRAY if bytes.is_empty() => {
-                return Ok(());
-            }
-            Encoding::DELTA_LENGTH_BYTE_ARRAY => delta::Delta::new(bytes)
-                .map(|run| run.left())
-                .filter(|count| *count <= values)
-                .map(|count| count.saturating_mul(8)),
-            Encoding::DELTA_BYTE_ARRAY => delta::unfolded(bytes, values)
-                .map(|total| total.saturating_add(values.saturating_mul(8))),
-            _ => return Ok(()),
-        };
-        let cost = cost.ok_or_else(|| {
-            Broken::corrupt("a page of a parquet file has other lengths than it says")
-        })?;
-        let whole = self.page.saturating_add(cost);
-        self.budget.grow(cost)?;
-        self.page = whole;
-        Ok(())
-    }
-}
-
-/// How many bytes levels take at the head of a page of the first version.
-fn levels(most: i16, encoding: Encoding, values: usize, bytes: &[u8]) -> Option<usize> {
-    if most == 0 {
-        return Some(0);
-    }
-    if encoding == Encoding::RLE {
-        let [a, b, c, d, ..] = *bytes else { return None };
-        return usize::try_from(u32::from_le_bytes([a, b, c, d])).ok()?.checked_add(4);
-    }
-    let bits = usize::try_from(i16::BITS - most.leading_zeros()).ok()?;
-    Some(values.checked_mul(bits)?.div_ceil(8))
 }
 
 /// A page as the decoder takes it.

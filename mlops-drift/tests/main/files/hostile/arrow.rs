@@ -11,7 +11,7 @@ use mlops_drift::arrow::ipc::{
     Utf8View, Utf8ViewArgs,
 };
 
-use super::{Case, End};
+use super::{Case, End, Named};
 
 type Builder<'a> = FlatBufferBuilder<'a>;
 
@@ -160,7 +160,7 @@ fn lz4(size: u64) -> Vec<u8> {
 pub(super) fn cases() -> Vec<Case> {
     use End::Refused;
     const GIB: u64 = 1 << 30;
-    let cases: Vec<(&'static str, fn(&Path), End)> = vec![
+    let cases: Vec<Named> = vec![
         (
             "head.arrows",
             |path| {

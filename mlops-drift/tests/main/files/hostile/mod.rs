@@ -31,6 +31,8 @@ enum End {
     Read,
 }
 
+type Named = (&'static str, fn(&Path), End);
+
 struct Case {
     name: &'static str,
     write: fn(&Path),
@@ -40,7 +42,7 @@ struct Case {
 fn cases() -> Vec<Case> {
     let mut cases = parquet::cases();
     cases.extend(arrow::cases());
-    let csv: [(&'static str, fn(&Path), End); 4] = [
+    let csv: [Named; 4] = [
         ("endless_line.csv", |path| sparse(path, b"a,b\n1,2\n"), End::Refused("row of more than")),
         ("endless_quote.csv", |path| sparse(path, b"a,b\n1,\""), End::Refused("row of more than")),
         ("endless_header.csv", |path| sparse(path, b"a,b"), End::Refused("row of more than")),

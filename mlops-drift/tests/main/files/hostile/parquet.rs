@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::thrift::{INT, STRUCT, Struct, TEXT, list, list_head, text, varint, zigzag};
-use super::{Case, End};
+use super::{Case, End, Named};
 
 const INT64: i32 = 2;
 const BYTES: i32 = 6;
@@ -271,7 +271,7 @@ fn folded_schema(path: &Path) {
 
 pub(super) fn cases() -> Vec<Case> {
     use End::{Read, Refused};
-    let cases: Vec<(&'static str, fn(&Path), End)> = vec![
+    let cases: Vec<Named> = vec![
         ("deep.parquet", deep, Refused("too deep in each other")),
         ("structs.parquet", nested_structs, Refused("footer can't be decoded")),
         ("groups.parquet", many_groups, Refused("more than 200000 column chunks")),
