@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex};
 
 use ::parquet::basic::{BrotliLevel, Compression, Encoding, GzipLevel, ZstdLevel};
 use ::parquet::file::properties::{WriterProperties, WriterVersion};
-use mlops_drift::Error;
 use mlops_drift::arrow::array::{Array, RecordBatch};
 use mlops_drift::arrow::compute::concat_batches;
 use mlops_drift::arrow::ipc::CompressionType;
 use mlops_drift::files::{Limits, Table, TableOptions};
+use mlops_drift::{Error, ErrorKind};
 
 use super::{all, sample, write_ipc, write_parquet, write_stream};
 
@@ -172,6 +172,20 @@ fn batches_are_short_where_rows_are_wide_and_never_long() {
     }
 }
 
+/// Too wide for one scan, and read all the same, column by column.
+#[test]
+fn a_table_beyond_the_limits_is_read_by_columns() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.arrow");
+    let batches = [sample(200_000), sample(10)];
+    write_ipc(&path, &batches, None);
+    let tight = TableOptions::default().with_limits(Limits::default().with_decoded_bytes(8 << 20));
+    let table = Table::open_with(&[&path], &tight).unwrap();
+    let error = table.scan(None, &mut |_| Ok(())).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TooLarge, "{error}");
+    assert_eq!(all(&table, None), concat_batches(&table.schema(), &batches).unwrap());
+}
+
 #[test]
 fn progress_adds_up_and_an_error_of_the_caller_ends_the_scan() {
     let folder = tempfile::tempdir().unwrap();
@@ -189,7 +203,7 @@ fn progress_adds_up_and_an_error_of_the_caller_ends_the_scan() {
     let mut calls = 0;
     let error = table.scan(None, &mut |_| {
         calls += 1;
-        Err(Error::new(mlops_drift::ErrorKind::Unavailable, "enough"))
+        Err(Error::new(ErrorKind::Unavailable, "enough"))
     });
     assert_eq!((error.unwrap_err().to_string().as_str(), calls), ("enough", 1));
     let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
