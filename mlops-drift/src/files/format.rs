@@ -147,7 +147,10 @@ fn unsupported(format: Format, _: &Limits) -> Broken {
 
 impl Reader {
     /// Starts to read the columns `wanted`, which are positions in the file in rising order.
-    #[cfg_attr(not(feature = "csv"), expect(unused_variables, reason = "others know their types"))]
+    #[cfg_attr(
+        not(any(feature = "csv", feature = "parquet")),
+        expect(unused_variables, reason = "the others know their types")
+    )]
     pub(super) fn batches(
         &self,
         path: &Path,
@@ -158,7 +161,7 @@ impl Reader {
         let file = File::open(path)?;
         match self {
             #[cfg(feature = "parquet")]
-            Self::Parquet(parquet) => parquet.batches(file, wanted, limits),
+            Self::Parquet(parquet) => parquet.batches(file, fields, wanted, limits),
             #[cfg(feature = "ipc")]
             Self::Ipc(ipc) => ipc.batches(file, wanted, limits),
             #[cfg(feature = "csv")]

@@ -20,7 +20,7 @@ use ::parquet::column::page::PageIterator;
 use ::parquet::errors::Result as ParquetResult;
 use ::parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use arrow::array::RecordBatchReader;
-use arrow::datatypes::{Field, Fields};
+use arrow::datatypes::{Field, Fields, Schema};
 
 use self::groups::Groups;
 use self::pages::OneChunk;
@@ -38,27 +38,28 @@ pub(super) struct Parquet {
     footer: Option<Arc<ParquetMetaData>>,
 }
 
-/// Columns as they are decoded and as they are shown.
-struct Columns {
-    read: Fields,
-    shown: Vec<Field>,
-}
-
 /// Reads the footer.
 pub(super) fn open(file: &mut File, size: u64, limits: &Limits) -> Result<Opened, Broken> {
     let (footer, length) = footer::read(file, size, limits)?;
-    let fields = columns(&footer)?.shown;
+    let fields = shown(&footer)?;
     let rows = u64::try_from(footer.file_metadata().num_rows()).ok();
     let footer = (length <= KEPT_FOOTER).then(|| Arc::new(footer));
     Ok(Opened { fields, rows, reader: Reader::Parquet(Parquet { size, footer }) })
 }
 
-fn columns(footer: &ParquetMetaData) -> Result<Columns, Broken> {
+/// The columns as the file declares them, and the types that they are decoded as.
+fn declared(footer: &ParquetMetaData) -> Result<(Schema, Fields), Broken> {
     let file = footer.file_metadata();
     let schema = parquet_to_arrow_schema(file.schema_descr(), file.key_value_metadata())?;
-    let read: Fields = schema.fields().iter().map(|field| views::view_field(field)).collect();
-    let levels =
-        parquet_to_arrow_field_levels(file.schema_descr(), ProjectionMask::all(), Some(&read))?;
+    let hints = schema.fields().iter().map(|field| views::view_field(field)).collect();
+    Ok((schema, hints))
+}
+
+/// The columns as they are shown.
+fn shown(footer: &ParquetMetaData) -> Result<Vec<Field>, Broken> {
+    let (schema, hints) = declared(footer)?;
+    let descriptor = footer.file_metadata().schema_descr();
+    let levels = parquet_to_arrow_field_levels(descriptor, ProjectionMask::all(), Some(&hints))?;
     let decoded =
         ParquetRecordBatchReader::try_new_with_row_groups(&levels, &NoRows(footer), 1, None)?;
     let decoded = decoded.schema();
@@ -67,29 +68,33 @@ fn columns(footer: &ParquetMetaData) -> Result<Columns, Broken> {
         let data_type = views::shown(declared.data_type(), decoded.data_type());
         Field::new(decoded.name(), data_type, true)
     });
-    let shown = shown.collect();
-    Ok(Columns { read, shown })
+    Ok(shown.collect())
 }
 
 impl Parquet {
     pub(super) fn batches(
         &self,
         mut file: File,
+        fields: &[Field],
         wanted: &[usize],
         limits: &Limits,
     ) -> Result<Box<dyn Batches>, Broken> {
+        let changed = || Broken::corrupt("a parquet file was changed while it was in use");
         if file.metadata()?.len() != self.size {
-            return Err(Broken::corrupt("a parquet file was changed while it was in use"));
+            return Err(changed());
         }
         let footer = match &self.footer {
             Some(footer) => Arc::clone(footer),
             None => Arc::new(footer::read(&mut file, self.size, limits)?.0),
         };
-        let columns = columns(&footer)?;
-        let schema = footer.file_metadata().schema_descr();
-        let mask = ProjectionMask::roots(schema, wanted.iter().copied());
-        let levels = parquet_to_arrow_field_levels(schema, mask.clone(), Some(&columns.read))?;
-        let shown = wanted.iter().filter_map(|&at| columns.shown.get(at).cloned()).collect();
+        let (schema, hints) = declared(&footer)?;
+        if !schema.fields().iter().map(|field| field.name()).eq(fields.iter().map(Field::name)) {
+            return Err(changed());
+        }
+        let descriptor = footer.file_metadata().schema_descr();
+        let mask = ProjectionMask::roots(descriptor, wanted.iter().copied());
+        let levels = parquet_to_arrow_field_levels(descriptor, mask.clone(), Some(&hints))?;
+        let shown = wanted.iter().filter_map(|&at| fields.get(at).cloned()).collect();
         Ok(Box::new(Groups::new(file, footer, mask, levels, shown, limits)))
     }
 

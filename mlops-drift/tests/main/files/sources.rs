@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use mlops_drift::arrow::array::{ArrayRef, Int64Array};
 use mlops_drift::arrow::datatypes::DataType;
 use mlops_drift::files::{Limits, Table, TableOptions};
-use mlops_drift::{Error, ErrorKind};
+use mlops_drift::{Error, ErrorKind, FitOptions, MonitorOptions, compare};
 use std::sync::Arc;
 
 use super::{all, write_ipc, write_parquet};
@@ -158,4 +158,38 @@ fn csv_takes_the_types_of_the_files_beside_it_and_of_the_other_side() {
     assert_eq!(both("r.parquet", "c.csv"), (vec![Float64, Int64], vec![Int64, Float64, Int64]));
     assert_eq!(both("c.csv", "d.csv").0, [Float64, Int64, Int64]);
     assert_eq!(both("c.csv", "d.csv").1, [Float64, Int64, Int64]);
+}
+
+/// The same rows give the same report, whatever files they come from.
+#[test]
+fn the_report_does_not_depend_on_the_format() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let rows =
+        |shift: f64| floats((0..900).map(move |row| shift + f64::from(row * 7_919 % 900) / 900.0));
+    let side = |shift: f64| batch(vec![("temp", rows(shift)), ("wind", rows(0.0))]);
+    write_parquet(&at("reference.parquet"), &[side(0.0)], None);
+    write_parquet(&at("current.parquet"), &[side(0.5)], None);
+    write_ipc(&at("current.arrow"), &[side(0.5)], None);
+    let lines = |from: i32, to: i32| {
+        let value = |row: i32, shift: f64| shift + f64::from(row * 7_919 % 900) / 900.0;
+        let line = |row| format!("{:?},{:?}\n", value(row, 0.0), value(row, 0.5));
+        format!("wind,temp\n{}", (from..to).map(line).collect::<String>())
+    };
+    fs::create_dir_all(at("parts/more")).unwrap();
+    fs::write(at("parts/1.csv"), lines(0, 250)).unwrap();
+    fs::write(at("parts/more/2.csv"), lines(250, 900)).unwrap();
+    let report = |current: &str| {
+        let options = TableOptions::default();
+        let sides = Table::open_both(&[at("reference.parquet")], &[at(current)], &options);
+        let (reference, current) = sides.unwrap();
+        let (reference, current) = (reference.read(None).unwrap(), current.read(None).unwrap());
+        let (fit, options) = (FitOptions::default(), MonitorOptions::default());
+        compare(&reference, &current, &fit, &options).unwrap()
+    };
+    let expected = report("current.parquet");
+    assert_eq!(expected.dataset.drifted_columns, 1);
+    for current in ["current.arrow", "parts", "parts/**/*.csv"] {
+        assert_eq!(report(current), expected, "{current}");
+    }
 }
