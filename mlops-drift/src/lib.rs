@@ -38,7 +38,8 @@
 //! | [`quality`] | predictions joined with later labels: metrics with intervals, uncertainty, calibration |
 //! | [`window`] | tumbling, hopping and sliding windows, by count and by event time |
 //! | `tower` | a layer that observes the requests of any service (feature `tower`) |
-//! | `parquet` | reading a file that may be damaged (feature `parquet`) |
+//! | `files` | tables in Parquet, Arrow IPC and CSV files that may be anything (features `parquet`, `ipc`, `csv`) |
+//! | `parquet` | one Parquet file at once (feature `parquet`) |
 //!
 //! # How a verdict is reached
 //!
@@ -55,8 +56,10 @@
 //!
 //! | feature | what it adds |
 //! |---|---|
-//! | `parquet` | the module `parquet` |
 //! | `tower` | the module `tower` |
+//! | `csv` | the module `files`, for CSV |
+//! | `ipc` | the module `files`, for Arrow IPC files and streams |
+//! | `parquet` | the module `files`, for Parquet; the module `parquet` |
 //!
 //! # What it does not do
 //!
@@ -68,6 +71,8 @@
 pub mod compat;
 mod decision;
 mod error;
+#[cfg(any(feature = "csv", feature = "ipc", feature = "parquet"))]
+pub mod files;
 mod monitor;
 #[cfg(feature = "parquet")]
 pub mod parquet;

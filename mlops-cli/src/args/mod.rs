@@ -277,12 +277,12 @@ pub(crate) enum CorrectionArg {
 
 #[derive(Debug, Parser)]
 #[command(
-    after_help = "Examples:\n  mlops drift january.parquet july.parquet\n  mlops drift ref.parquet cur.parquet --cluster 1d:time_hour --json\n  mlops drift ref.parquet cur.parquet --fail-on drift --min-effect 0.1\n  mlops drift ref.parquet cur.parquet --compat scipy --json"
+    after_help = "Examples:\n  mlops drift january.parquet july.parquet\n  mlops drift reference/ 'logs/2026-07-*/*.csv'\n  mlops drift ref.parquet cur.parquet --cluster 1d:time_hour --json\n  mlops drift ref.parquet cur.parquet --fail-on drift --min-effect 0.1\n  mlops drift ref.parquet cur.parquet --compat scipy --json"
 )]
 pub(crate) struct DriftArgs {
-    /// The Parquet file to compare with.
+    /// The data to compare with: a file, a folder or a quoted pattern; Parquet, Arrow IPC or CSV.
     pub(crate) reference: PathBuf,
-    /// The Parquet file to check.
+    /// The data to check, likewise.
     pub(crate) current: PathBuf,
     /// Check only these columns.
     #[arg(long, value_delimiter = ',', value_name = "COLUMN")]

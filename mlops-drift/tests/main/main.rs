@@ -4,6 +4,8 @@ mod arrow_types;
 mod calibration;
 mod compat;
 mod errors;
+#[cfg(all(feature = "csv", feature = "ipc", feature = "parquet"))]
+mod files;
 mod monitor;
 #[cfg(feature = "parquet")]
 mod parquet;
