@@ -33,6 +33,7 @@
 //! | [`DriftMonitor`], [`Handle`], [`MonitorOptions`], [`Value`] | current data, from Arrow batches, slices or rows, by many workers |
 //! | [`compare`] | both at once, for two sets of batches |
 //! | [`report`] | what was found, in the JSON shape `mlops.drift.report/1` |
+//! | [`sequential`] | looking after every window, for ever, at one stated rate of false alarms |
 //! | [`statistic`] | PSI, Kolmogorov-Smirnov, Wasserstein-1, Mann-Whitney, Mood and G as plain functions |
 //! | `parquet` | reading a file that may be damaged (feature `parquet`) |
 //!
@@ -67,6 +68,7 @@ mod monitor;
 pub mod parquet;
 mod reference;
 pub mod report;
+pub mod sequential;
 pub mod statistic;
 
 pub use arrow;
