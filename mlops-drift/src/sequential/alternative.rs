@@ -1,11 +1,12 @@
 //! What drift may look like: laws of the counts that bet against the urn.
 //!
-//! Half of the weight is on *tilts*, which know their kind and so need few rows: the cells'
+//! A third of the weight is on *tilts*, which know their kind and so need few rows: the cells'
 //! probabilities are multiplied by `exp(d z)` (a shift by `d` standard deviations, exactly so for
 //! normal data) or by `exp((1 - 1/s^2) z^2 / 2)` (a spread `s` times as wide), `z` the normal score of
-//! the cell. The other half is on a *tree*, which knows nothing and learns: cells are halved again and
-//! again, and each node is either as the urn has it or a Beta law of less concentration. Such trees
-//! are those of Ma and Wong ("Coupling optional Pólya trees and the two sample problem", Journal of the
+//! the cell. A third is on *peaks*: one cell, whichever, has another share, such as the last one when
+//! values come that the reference has never seen. A third is on a *tree*, which knows nothing and
+//! learns: cells are halved again and again, and each node is either as the urn has it or a Beta law of
+//! less concentration. Such trees are those of Ma and Wong ("Coupling optional Pólya trees and the two sample problem", Journal of the
 //! American Statistical Association 106, 2011) and of Holmes, Caron, Griffin and Stephens
 //! ("Two-sample Bayesian nonparametric hypothesis testing", Bayesian Analysis 10, 2015).
 //!
@@ -62,7 +63,8 @@ impl Alternatives {
     /// holds `base` in each cell.
     pub(super) fn ln_ratio(&self, base: &[f64], since: &[u64]) -> f64 {
         let tilts = self.tilted(base, since) - (self.tilts.len() as f64).ln();
-        ln_add(tilts, self.tree(base, since)) - std::f64::consts::LN_2
+        let peaks = peaked(base, since) - (base.len() as f64).ln();
+        ln_add(ln_add(tilts, peaks), self.tree(base, since)) - f64::ln(3.0)
     }
 
     /// The sum of the ratios of all tilts. A tilted urn holds as much as the urn itself, so that only
@@ -103,6 +105,16 @@ impl Alternatives {
         };
         self.nodes.iter().map(node).sum()
     }
+}
+
+/// The sum of the ratios of all peaks. Within the other cells nothing differs, so one cell against all
+/// others is what is left.
+fn peaked(base: &[f64], since: &[u64]) -> f64 {
+    let all: f64 = base.iter().sum();
+    let count: u64 = since.iter().sum();
+    let cell =
+        |(weight, here): (&f64, &u64)| ln_thinner([*weight, all - weight], [*here, count - here]);
+    base.iter().zip(since).map(cell).fold(f64::NEG_INFINITY, ln_add)
 }
 
 /// The mean ratio of Beta laws of less concentration around the same share to the urn's own.

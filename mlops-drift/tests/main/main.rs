@@ -3,6 +3,7 @@
 mod arrow_types;
 mod calibration;
 mod errors;
+mod ever;
 mod monitor;
 #[cfg(feature = "parquet")]
 mod parquet;
