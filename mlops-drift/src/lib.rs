@@ -56,10 +56,10 @@
 //!
 //! # What it does not do
 //!
-//! It keeps no clock and decides no window: call [`DriftMonitor::reset`] where one ends. Repeated
-//! looks at one window are not corrected for. It keeps every distinct value, so its memory grows
-//! with them. Lists, structs and embeddings are reported as unchecked. It knows nothing of models,
-//! stores or servers.
+//! It keeps no clock and decides no window: call [`DriftMonitor::reset`] where one ends. A monitor
+//! does not correct for repeated looks; who looks for ever takes [`sequential`]. It keeps every
+//! distinct value, so its memory grows with them. Lists, structs and embeddings are reported as
+//! unchecked. It knows nothing of models, stores or servers.
 
 mod decision;
 mod error;

@@ -17,9 +17,9 @@ use statrs::function::erf::erfc_inv;
 use super::rising::{ln_add, ln_rising};
 
 /// Shifts in standard deviations, each upwards and downwards.
-const SHIFTS: [f64; 6] = [0.05, 0.1, 0.2, 0.4, 0.8, 1.6];
+const SHIFTS: [f64; 4] = [0.06, 0.16, 0.4, 1.0];
 /// Spreads, each wider and narrower.
-const SPREADS: [f64; 3] = [1.2, 1.4, 2.0];
+const SPREADS: [f64; 2] = [1.25, 1.8];
 /// The prior probability that a node of the tree differs is half its share, but no less than this.
 const RARELY: f64 = 1.0 / 64.0;
 /// By how much the concentrations that a node tries differ.

@@ -7,7 +7,7 @@ use super::rising::ln_add;
 use crate::error::{Error, Result};
 
 /// How many moments of change are considered at once.
-const CANDIDATES: usize = 24;
+const CANDIDATES: usize = 16;
 /// A moment of change is considered at most this often while as many rows pass as the reference has.
 const GRAIN: u64 = 32;
 /// The version of the serialised state.
@@ -18,7 +18,7 @@ const VERSION: u32 = 1;
 /// Without drift its expectation is 1 at any time, and it ever reaches `1/alpha` with probability
 /// `alpha` at most: see the [module](super) for why. It needs no more than the counts.
 ///
-/// Serialised it holds counts only, of at most 24 moments.
+/// Serialised it holds counts only, of at most 16 moments.
 ///
 /// ```
 /// use mlops_drift::sequential::Evidence;
