@@ -264,8 +264,8 @@ impl TryFrom<State> for Evidence {
         if !in_order || !state.candidates.iter().all(fits) {
             return refuse("a moment of change does not belong to the counts");
         }
-        let capital = state.cash > 0.0 && state.cash <= 1.0;
-        if !capital || !state.ln_e.is_finite() || !(state.ln_largest >= state.ln_e.max(0.0)) {
+        let largest = state.ln_largest.is_finite() && state.ln_largest >= state.ln_e.max(0.0);
+        if !(state.cash > 0.0 && state.cash <= 1.0 && state.ln_e.is_finite() && largest) {
             return refuse("the capital is none");
         }
         let alternatives = Alternatives::new(&state.gaps);

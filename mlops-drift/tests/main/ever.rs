@@ -4,6 +4,9 @@
 //! The fast tests run fewer and longer windows. The full ones: `cargo test --release -p mlops-drift
 //! --test main ever -- --ignored --nocapture`.
 
+// The figures are what the full runs are made for.
+#![allow(clippy::print_stdout)]
+
 use mlops_drift::sequential::{
     Categories, Clusters, Evidence, Sequential, SequentialOptions, alarms, category_scores,
     number_scores,
@@ -102,11 +105,14 @@ impl Plan {
     }
 }
 
+/// How a row comes about.
+type Draw = fn(&mut Random) -> f64;
+
 fn options(run: u64) -> SequentialOptions {
     SequentialOptions::default().with_seed(run)
 }
 
-fn numbers(plan: Plan, seed: u64, draw: fn(&mut Random) -> f64) -> Ever {
+fn numbers(plan: Plan, seed: u64, draw: Draw) -> Ever {
     let sample = |random: &mut Random, rows| Sample::new((0..rows).map(|_| draw(random)));
     plan.run(seed, sample, |run, reference, windows| {
         let missing = plan.reference as u64 - reference.len();
@@ -329,14 +335,12 @@ fn columns_together_keep_the_promise() {
 
 /// How many current rows it takes until an alarm is raised: the median over runs, for a reference of
 /// 1,000 rows, looked at every 10 rows.
-fn rows_to_find(quiet: usize, drifted: fn(&mut Random) -> f64) -> u64 {
+fn rows_to_find(quiet: usize, drifted: Draw) -> u64 {
     let runs = 31;
     let mut rows: Vec<u64> = (0..runs)
         .map(|run| {
             let mut random = random((17 << 32) | run);
-            let mut sample = |rows, draw: fn(&mut Random) -> f64| {
-                Sample::new((0..rows).map(|_| draw(&mut random)))
-            };
+            let mut sample = |rows, draw: Draw| Sample::new((0..rows).map(|_| draw(&mut random)));
             let mut watch =
                 Sequential::numbers(&sample(1_000, normal), 0, &options(run)).expect("a watch");
             for _ in 0..quiet / 100 {
@@ -355,7 +359,7 @@ fn rows_to_find(quiet: usize, drifted: fn(&mut Random) -> f64) -> u64 {
 
 #[test]
 fn drift_is_found_within_few_rows() {
-    let cases: [(&str, fn(&mut Random) -> f64, u64); 6] = [
+    let cases: [(&str, Draw, u64); 6] = [
         ("a shift of 0.5", |r| normal(r) + 0.5, 120),
         ("a shift of 0.25", |r| normal(r) + 0.25, 500),
         ("a spread of 1.5", |r| normal(r) * 1.5, 120),
