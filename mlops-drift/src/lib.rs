@@ -40,6 +40,7 @@
 //! | `tower` | a layer that observes the requests of any service (feature `tower`) |
 //! | `files` | tables in Parquet, Arrow IPC and CSV files that may be anything (features `parquet`, `ipc`, `csv`) |
 //! | `parquet` | one Parquet file at once (feature `parquet`) |
+//! | [`sequential`] | looking after every window, for ever, at one stated rate of false alarms |
 //!
 //! # How a verdict is reached
 //!
@@ -63,10 +64,10 @@
 //!
 //! # What it does not do
 //!
-//! It keeps no clock: windows go by counts, by the times in the data, or by what the host says. Repeated
-//! looks at one window are not corrected for. It keeps every distinct value, so its memory grows
-//! with them. Lists, structs and embeddings are reported as unchecked. It knows nothing of models,
-//! stores or servers.
+//! It keeps no clock: windows go by counts, by the times in the data, or by what the host says. A
+//! monitor does not correct for repeated looks; who looks for ever takes [`sequential`]. It keeps every
+//! distinct value, so its memory grows with them. Lists, structs and embeddings are reported as
+//! unchecked. It knows nothing of models, stores or servers.
 
 pub mod compat;
 mod decision;
@@ -79,6 +80,7 @@ pub mod parquet;
 pub mod quality;
 mod reference;
 pub mod report;
+pub mod sequential;
 pub mod statistic;
 #[cfg(feature = "tower")]
 pub mod tower;

@@ -6,6 +6,7 @@ mod compat;
 mod errors;
 #[cfg(all(feature = "csv", feature = "ipc", feature = "parquet"))]
 mod files;
+mod ever;
 mod monitor;
 #[cfg(feature = "parquet")]
 mod parquet;
