@@ -66,7 +66,7 @@ fn pair(change: Change, size: f64, seed: u64) -> Pair {
             Change::Location => value + size,
             Change::Scale => value * (1.0 + size),
             Change::Tail if chance < size => 5.0 * other,
-            Change::Mode if chance < size => 1.0 + 0.05 * other,
+            Change::Mode if chance < size => 2.0 + 0.1 * other,
             Change::Tail | Change::Mode => value,
         }
     };
