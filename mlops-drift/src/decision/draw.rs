@@ -159,13 +159,13 @@ mod tests {
                 let spread = size as f64 * (all - size) as f64 / (all - 1) as f64;
                 let share = |cell: usize| totals[cell] as f64 / all as f64;
                 let mean = |cell: usize| sum[cell] / f64::from(draws);
-                for cell in 0..4 {
+                for (cell, square) in square.iter().enumerate() {
                     let variance = share(cell) * (1.0 - share(cell)) * spread;
                     let expected = size as f64 * share(cell);
                     // Four standard errors of the mean, and of the variance of a near-normal count.
                     let error = (variance / f64::from(draws)).sqrt();
                     assert!((mean(cell) - expected).abs() <= 4.0 * error, "{size} {cell}");
-                    let seen = square[cell] / f64::from(draws) - mean(cell).powi(2);
+                    let seen = square / f64::from(draws) - mean(cell).powi(2);
                     assert!((seen - variance).abs() <= 0.06 * variance, "{seen} {variance}");
                 }
                 let covariance = product / f64::from(draws) - mean(0) * mean(3);
