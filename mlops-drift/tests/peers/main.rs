@@ -33,7 +33,7 @@ fn scipy(wanted: &str, pairs: &[Pair]) -> Vec<Said> {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("pairs.json");
     std::fs::write(&file, json!({ "wanted": wanted, "pairs": pairs }).to_string()).unwrap();
-    let script = root.join("mlops-drift/tests/peers/scipy.py");
+    let script = root.join("mlops-drift/tests/peers/beside_scipy.py");
     let output = Command::new(python).arg(script).arg(&file).output().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{}: {errors}", output.status);
