@@ -34,7 +34,7 @@
 //! | [`compare`] | both at once, for two sets of batches |
 //! | [`compat`] | what Evidently, NannyML, scouter and SciPy would have said, for people who move over |
 //! | [`report`] | what was found, in the JSON shape `mlops.drift.report/1` |
-//! | [`statistic`] | PSI, Kolmogorov-Smirnov, Wasserstein-1, Mann-Whitney, Mood and G as plain functions; KS of a sliding window |
+//! | [`statistic`] | PSI, Kolmogorov-Smirnov, Wasserstein-1, Mann-Whitney, Mood, Anderson-Darling, G and more as plain functions; KS of a sliding window |
 //! | [`quality`] | predictions joined with later labels: metrics with intervals, uncertainty, calibration |
 //! | [`window`] | tumbling, hopping and sliding windows, by count and by event time |
 //! | `tower` | a layer that observes the requests of any service (feature `tower`) |
@@ -44,9 +44,9 @@
 //!
 //! # How a verdict is reached
 //!
-//! Numbers are tested for location and scale at once, categories by G, both by exchanging rows
-//! between the two sides, or whole clusters (say days) where rows share their fate
-//! ([`ClusterBy`]). The share of unusable rows and values out of range are tests of their own. All
+//! Numbers are tested for location (Mann-Whitney), scale (Mood) and shape (Anderson-Darling) at once,
+//! categories by G, both by exchanging rows between the two sides, or whole clusters (say days) where
+//! rows share their fate ([`ClusterBy`]). Numbers without ties need no draws: their joint law is known. The share of unusable rows and values out of range are tests of their own. All
 //! p-values are corrected together ([`Correction`]), and a change must also be large enough to
 //! matter. A column of which nothing can be said is [`Verdict::Unchecked`], with the reason.
 //!

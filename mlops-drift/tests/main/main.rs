@@ -4,9 +4,9 @@ mod arrow_types;
 mod calibration;
 mod compat;
 mod errors;
+mod ever;
 #[cfg(all(feature = "csv", feature = "ipc", feature = "parquet"))]
 mod files;
-mod ever;
 mod monitor;
 #[cfg(feature = "parquet")]
 mod parquet;
