@@ -9,6 +9,10 @@
 //! | `kill_rollout` | a controller killed at every record of its journal is continued; nobody notices | `kill_rollout [KILLS] [SEED]` |
 //! | `kill_demo` | the demo killed at random moments ends as an undisturbed one | `kill_demo BINARY [KILLS] [SEED]` |
 //! | `false_alarms` | the rate of drift alarms on exchangeable days | `false_alarms` |
+//! | `calibration` | the rate of drift alarms where nothing has changed, by size and kind of column | `calibration [--fast] [SEED]` |
+//! | `power` | the change that the value test finds, beside single tests | `power [PAIRS] [SEED]` |
+//! | `report_time` | what a drift report costs a column | `report_time [REPORTS] [SEED]` |
+//! | `joint_null` | makes the table of the value test's joint law, and checks it at other sizes | `joint_null [DRAWS] [CHECKS] [SEED]` |
 //!
 //! The programs are built by `cargo build --release -p mlops-benches --bins`. Figures are comparable within
 //! one run only, as ratios: compare those, never figures of two runs.
@@ -41,4 +45,18 @@ pub fn quantile(values: &[f64], q: f64) -> f64 {
     sorted.sort_unstable_by(f64::total_cmp);
     let rank = (q * sorted.len() as f64).ceil() as usize;
     sorted.get(rank.max(1) - 1).copied().unwrap_or(f64::NAN)
+}
+
+/// The smallest k with P(X <= k) >= `level` for X binomial; up to about 10,000 trials.
+#[must_use]
+pub fn binomial_quantile(trials: u64, p: f64, level: f64) -> u64 {
+    let mut term = (trials as f64 * (-p).ln_1p()).exp();
+    let mut below = term;
+    let mut k = 0;
+    while below < level && k < trials {
+        term *= (trials - k) as f64 / (k + 1) as f64 * p / (1.0 - p);
+        k += 1;
+        below += term;
+    }
+    k
 }

@@ -19,6 +19,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
+use mlops_benches::binomial_quantile;
 use mlops_drift::arrow::array::{ArrayRef, AsArray, Int32Array, RecordBatch};
 use mlops_drift::arrow::compute::{concat_batches, filter_record_batch};
 use mlops_drift::arrow::datatypes::TimestampMicrosecondType;
@@ -188,17 +189,4 @@ fn print(rates: &Rates) -> bool {
     }
     println!("{}", if all_within { "all within their bounds" } else { "BOUNDS EXCEEDED" });
     all_within
-}
-
-/// The smallest k with P(X <= k) >= `level` for X binomial.
-fn binomial_quantile(trials: u64, p: f64, level: f64) -> u64 {
-    let mut term = (trials as f64 * (-p).ln_1p()).exp();
-    let mut below = term;
-    let mut k = 0;
-    while below < level && k < trials {
-        term *= (trials - k) as f64 / (k + 1) as f64 * p / (1.0 - p);
-        k += 1;
-        below += term;
-    }
-    k
 }

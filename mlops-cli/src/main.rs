@@ -15,6 +15,13 @@ use args::{Args, Command};
 
 fn main() -> ExitCode {
     let args = Args::parse();
+    // A decoder that panics on a damaged file is caught, and the file is named in an error.
+    let printed = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if !mlops_drift::files::is_fenced() {
+            printed(panic);
+        }
+    }));
     let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(args)));
     match outcome {
         Ok(Ok(code)) => code,

@@ -22,6 +22,8 @@ pub enum ErrorKind {
     NotFound,
     /// A file's bytes are not what was written.
     Corrupt,
+    /// A file asks for more than the limits allow.
+    TooLarge,
     /// A file can't be read just now.
     Unavailable,
 }
@@ -36,6 +38,7 @@ impl ErrorKind {
             Self::SchemaChanged => "schema_changed",
             Self::NotFound => "not_found",
             Self::Corrupt => "corrupt",
+            Self::TooLarge => "too_large",
             Self::Unavailable => "unavailable",
         }
     }

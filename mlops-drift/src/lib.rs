@@ -32,15 +32,21 @@
 //! | [`Reference`], [`FitOptions`], [`ClusterBy`] | what the data looked like, and which rows share their fate |
 //! | [`DriftMonitor`], [`Handle`], [`MonitorOptions`], [`Value`] | current data, from Arrow batches, slices or rows, by many workers |
 //! | [`compare`] | both at once, for two sets of batches |
+//! | [`compat`] | what Evidently, NannyML, scouter and SciPy would have said, for people who move over |
 //! | [`report`] | what was found, in the JSON shape `mlops.drift.report/1` |
-//! | [`statistic`] | PSI, Kolmogorov-Smirnov, Wasserstein-1, Mann-Whitney, Mood and G as plain functions |
-//! | `parquet` | reading a file that may be damaged (feature `parquet`) |
+//! | [`statistic`] | PSI, Kolmogorov-Smirnov, Wasserstein-1, Mann-Whitney, Mood, Anderson-Darling, G and more as plain functions; KS of a sliding window |
+//! | [`quality`] | predictions joined with later labels: metrics with intervals, uncertainty, calibration |
+//! | [`window`] | tumbling, hopping and sliding windows, by count and by event time |
+//! | `tower` | a layer that observes the requests of any service (feature `tower`) |
+//! | `files` | tables in Parquet, Arrow IPC and CSV files that may be anything (features `parquet`, `ipc`, `csv`) |
+//! | `parquet` | one Parquet file at once (feature `parquet`) |
+//! | [`sequential`] | looking after every window, for ever, at one stated rate of false alarms |
 //!
 //! # How a verdict is reached
 //!
-//! Numbers are tested for location and scale at once, categories by G, both by exchanging rows
-//! between the two sides, or whole clusters (say days) where rows share their fate
-//! ([`ClusterBy`]). The share of unusable rows and values out of range are tests of their own. All
+//! Numbers are tested for location (Mann-Whitney), scale (Mood) and shape (Anderson-Darling) at once,
+//! categories by G, both by exchanging rows between the two sides, or whole clusters (say days) where
+//! rows share their fate ([`ClusterBy`]). Numbers without ties need no draws: their joint law is known. The share of unusable rows and values out of range are tests of their own. All
 //! p-values are corrected together ([`Correction`]), and a change must also be large enough to
 //! matter. A column of which nothing can be said is [`Verdict::Unchecked`], with the reason.
 //!
@@ -51,24 +57,35 @@
 //!
 //! | feature | what it adds |
 //! |---|---|
-//! | `parquet` | the module `parquet` |
+//! | `tower` | the module `tower` |
+//! | `csv` | the module `files`, for CSV |
+//! | `ipc` | the module `files`, for Arrow IPC files and streams |
+//! | `parquet` | the module `files`, for Parquet; the module `parquet` |
 //!
 //! # What it does not do
 //!
-//! It keeps no clock and decides no window: call [`DriftMonitor::reset`] where one ends. Repeated
-//! looks at one window are not corrected for. It keeps every distinct value, so its memory grows
-//! with them. Lists, structs and embeddings are reported as unchecked. It knows nothing of models,
-//! stores or servers.
+//! It keeps no clock: windows go by counts, by the times in the data, or by what the host says. A
+//! monitor does not correct for repeated looks; who looks for ever takes [`sequential`]. It keeps every
+//! distinct value, so its memory grows with them. Lists, structs and embeddings are reported as
+//! unchecked. It knows nothing of models, stores or servers.
 
 mod cells;
+pub mod compat;
 mod decision;
 mod error;
+#[cfg(any(feature = "csv", feature = "ipc", feature = "parquet"))]
+pub mod files;
 mod monitor;
 #[cfg(feature = "parquet")]
 pub mod parquet;
+pub mod quality;
 mod reference;
 pub mod report;
+pub mod sequential;
 pub mod statistic;
+#[cfg(feature = "tower")]
+pub mod tower;
+pub mod window;
 
 pub use arrow;
 pub use decision::Correction;

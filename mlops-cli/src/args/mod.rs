@@ -5,7 +5,10 @@ mod serving;
 
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Parser, Subcommand, ValueEnum};
+
+use mlops_drift::compat::Peer;
 
 pub(crate) use models::{ModelsAction, ModelsArgs, RegisterArgs};
 pub(crate) use serving::{
@@ -274,12 +277,12 @@ pub(crate) enum CorrectionArg {
 
 #[derive(Debug, Parser)]
 #[command(
-    after_help = "Examples:\n  mlops drift january.parquet july.parquet\n  mlops drift ref.parquet cur.parquet --cluster 1d:time_hour --json\n  mlops drift ref.parquet cur.parquet --fail-on drift --min-effect 0.1"
+    after_help = "Examples:\n  mlops drift january.parquet july.parquet\n  mlops drift reference/ 'logs/2026-07-*/*.csv'\n  mlops drift ref.parquet cur.parquet --cluster 1d:time_hour --json\n  mlops drift ref.parquet cur.parquet --fail-on drift --min-effect 0.1\n  mlops drift ref.parquet cur.parquet --compat scipy --json"
 )]
 pub(crate) struct DriftArgs {
-    /// The Parquet file to compare with.
+    /// The data to compare with: a file, a folder or a quoted pattern; Parquet, Arrow IPC or CSV.
     pub(crate) reference: PathBuf,
-    /// The Parquet file to check.
+    /// The data to check, likewise.
     pub(crate) current: PathBuf,
     /// Check only these columns.
     #[arg(long, value_delimiter = ',', value_name = "COLUMN")]
@@ -293,6 +296,14 @@ pub(crate) struct DriftArgs {
     /// Rows that belong together: a column, or 1d:TIMECOLUMN for blocks of time (s, m, h, d, w).
     #[arg(long, value_name = "COLUMN|1d:TIMECOLUMN")]
     pub(crate) cluster: Option<String>,
+    /// Judge by another tool's definitions instead, its known faults left out (docs/compat.md).
+    #[arg(
+        long,
+        value_name = "PEER",
+        value_parser = PossibleValuesParser::new(Peer::ALL.map(Peer::word)).try_map(|word| word.parse::<Peer>()),
+        conflicts_with_all = ["categorical", "cluster", "exact", "alpha", "correction", "min_effect"]
+    )]
+    pub(crate) compat: Option<Peer>,
     /// Read the rows again for exact KS and Wasserstein: what two files always get.
     #[arg(long)]
     pub(crate) exact: bool,

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 use mlops_core::Error;
+use mlops_drift::arrow::array::RecordBatch;
+use mlops_drift::files::{Table, TableOptions};
 use mlops_drift::report::{ColumnReport, Kind, Report, Verdict};
 use mlops_drift::{ClusterBy, Correction, FitOptions, MonitorOptions};
 
@@ -12,6 +14,9 @@ use crate::args::{CorrectionArg, DriftArgs, FailOn, Format};
 use crate::{exit, output};
 
 pub(crate) fn run(args: &DriftArgs) -> Result<ExitCode> {
+    if let Some(peer) = args.compat {
+        return super::drift_compat::run(args, peer);
+    }
     let mut fit = FitOptions::default()
         .with_exclude(args.exclude.clone())
         .with_categorical(args.categorical.clone());
@@ -25,10 +30,8 @@ pub(crate) fn run(args: &DriftArgs) -> Result<ExitCode> {
         .with_alpha(args.alpha)
         .with_correction(correction(args.correction))
         .with_min_effect(args.min_effect);
-    let progress = crate::demo::progress::spinner("reading");
-    let reference = mlops_drift::parquet::read(&args.reference)?;
-    let current = mlops_drift::parquet::read(&args.current)?;
-    progress.set_message("comparing");
+    let (reference, current) = read(args, &mut fit)?;
+    let progress = crate::demo::progress::spinner("comparing");
     let report = mlops_drift::compare(&reference, &current, &fit, &options)?;
     progress.finish_and_clear();
     output::read_or_not(if args.json || args.format == Format::Json {
@@ -38,6 +41,54 @@ pub(crate) fn run(args: &DriftArgs) -> Result<ExitCode> {
     })?;
     let failed = args.fail_on == Some(FailOn::Drift) && report.dataset.drifted;
     Ok(if failed { ExitCode::from(exit::DRIFT) } else { ExitCode::SUCCESS })
+}
+
+/// Both sides, as far as they are compared.
+fn read(args: &DriftArgs, fit: &mut FitOptions) -> Result<(Vec<RecordBatch>, Vec<RecordBatch>)> {
+    let progress = crate::demo::progress::bytes("reading");
+    let bar = progress.clone();
+    let options = TableOptions::default().with_progress(move |done| bar.inc(done.bytes));
+    let (reference, current) = Table::open_both(&[&args.reference], &[&args.current], &options)?;
+    let wanted = wanted(&reference, fit);
+    if let Some(names) = &wanted {
+        fit.exclude.retain(|name| names.contains(name));
+    }
+    let wanted: Option<Vec<&str>> =
+        wanted.as_ref().map(|names| names.iter().map(String::as_str).collect());
+    // What is missing on the other side is for the comparison to say.
+    let schema = current.schema();
+    let found = wanted.as_ref().map(|names| {
+        let there = names.iter().filter(|name| schema.field_with_name(name).is_ok());
+        there.copied().collect::<Vec<&str>>()
+    });
+    let found = found.filter(|names| !names.is_empty());
+    progress.set_length(reference.bytes() + current.bytes());
+    let sides = (reference.read(wanted.as_deref())?, current.read(found.as_deref())?);
+    progress.finish_and_clear();
+    Ok(sides)
+}
+
+/// The columns that a comparison needs; `None` for all, and where a name is wrong, which the
+/// comparison says.
+fn wanted(table: &Table, fit: &FitOptions) -> Option<Vec<String>> {
+    let schema = table.schema();
+    let is_there = |name: &&str| schema.field_with_name(name).is_ok();
+    let options = fit.columns.iter().flatten().chain(&fit.exclude).chain(&fit.categorical);
+    if !options.map(String::as_str).chain(fit.cluster.column()).all(|name| is_there(&name)) {
+        return None;
+    }
+    let is_checked = |name: &String| {
+        fit.columns.as_ref().is_none_or(|columns| columns.contains(name))
+            && !fit.exclude.contains(name)
+    };
+    let is_needed = |name: &String| {
+        is_checked(name)
+            || fit.categorical.contains(name)
+            || fit.cluster.column().is_some_and(|column| column == name)
+    };
+    let names = schema.fields().iter().map(|field| field.name().clone());
+    let wanted: Vec<String> = names.filter(is_needed).collect();
+    (wanted.iter().any(is_checked)).then_some(wanted)
 }
 
 const fn correction(arg: CorrectionArg) -> Correction {

@@ -4,6 +4,7 @@ pub(crate) mod control;
 pub(crate) mod data;
 pub(crate) mod deploy;
 pub(crate) mod drift;
+mod drift_compat;
 pub(crate) mod experiments;
 pub(crate) mod gateway;
 pub(crate) mod kpi;

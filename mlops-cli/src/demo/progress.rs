@@ -20,3 +20,15 @@ pub(crate) fn bar(length: u64, text: String) -> ProgressBar {
         Err(_) => bar,
     }
 }
+
+/// A bar over bytes, of which the number is set later.
+pub(crate) fn bytes(text: &'static str) -> ProgressBar {
+    let bar = ProgressBar::new(0).with_message(text);
+    let style = ProgressStyle::with_template(
+        "{msg:28} [{bar:32}] {binary_bytes}/{binary_total_bytes} {elapsed}",
+    );
+    match style {
+        Ok(style) => bar.with_style(style.progress_chars("=> ")),
+        Err(_) => bar,
+    }
+}

@@ -80,6 +80,44 @@ fn drift_says_what_it_finds_and_exits_as_asked() {
     assert!(table.contains("DRIFTED") && table.contains('█'), "{table}");
 }
 
+/// The same rows as folders, patterns and files of other formats give the same report.
+#[test]
+fn drift_reads_files_folders_and_patterns_of_three_formats() {
+    let files = Files::new();
+    let expected = json(&files.drift("shifted.parquet", &["--json"]));
+    let rows = |shift: f64| -> Vec<f64> {
+        (0..2_000).map(|i| shift + f64::from(i * 7_919 % 2_000) / 2_000.0).collect()
+    };
+    let csv = |from: usize, to: usize| {
+        let (temp, wind) = (rows(0.5), rows(0.0));
+        let lines = (from..to).map(|row| format!("{:?},{:?}\n", wind[row], temp[row]));
+        format!("wind,temp\n{}", lines.collect::<String>())
+    };
+    std::fs::create_dir_all(files.root.join("parts/more")).unwrap();
+    std::fs::write(files.root.join("parts/1.csv"), csv(0, 700)).unwrap();
+    std::fs::write(files.root.join("parts/more/2.csv"), csv(700, 2_000)).unwrap();
+    let batch = RecordBatch::try_from_iter([("temp", floats(0.5)), ("wind", floats(0.0))]).unwrap();
+    let file = std::fs::File::create(files.root.join("shifted.arrow")).unwrap();
+    let mut writer = arrow::ipc::writer::FileWriter::try_new(file, &batch.schema()).unwrap();
+    writer.write(&batch).unwrap();
+    writer.finish().unwrap();
+    for current in ["parts", "parts/**/*.csv", "shifted.arrow"] {
+        let output = files.drift(current, &["--json"]);
+        assert_eq!(code(&output), 0, "{current}: {}", stderr(&output));
+        assert_eq!(json(&output), expected, "{current}");
+    }
+    let less = json(&files.drift("parts", &["--json", "--exclude", "wind"]));
+    assert_eq!(less["columns"].as_array().unwrap().len(), 1);
+    assert_eq!(less["columns"][0]["statistics"], expected["columns"][0]["statistics"]);
+    std::fs::write(files.root.join("parts/1.csv"), csv(0, 700) + "warm,1\n").unwrap();
+    let output = files.drift("parts", &[]);
+    assert_eq!(code(&output), 3);
+    for part in ["warm", "line=702", "column=wind", "1.csv"] {
+        assert!(stderr(&output).contains(part), "{part}: {}", stderr(&output));
+    }
+    assert_eq!(code(&files.drift("parts/*.parquet", &[])), 4);
+}
+
 #[test]
 fn drift_that_nobody_reads_still_exits_as_asked() {
     let files = Files::new();

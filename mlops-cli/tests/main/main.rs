@@ -5,6 +5,7 @@
 mod architecture;
 mod bad_input;
 mod commands;
+mod compat;
 mod damage;
 mod demo;
 mod deploy;

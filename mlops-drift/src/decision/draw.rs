@@ -4,6 +4,8 @@ use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 use statrs::function::factorial::ln_binomial;
 
+use super::coins::Coins;
+
 /// The generator: its stream is part of what makes a report reproducible.
 pub(crate) type Random = Xoshiro256PlusPlus;
 
@@ -19,52 +21,45 @@ pub(crate) fn random(seed: u64, column: &str, test: &str) -> Random {
 
 /// Draws `size` rows without replacement from cells of rows and counts what falls where.
 ///
-/// Few rows are picked one by one, many cell by cell; both give the multivariate hypergeometric law.
+/// Many cells are drawn by tossing coins, few with many rows one after the other; both give the
+/// multivariate hypergeometric law.
 pub(crate) struct RowSampler<'a> {
     totals: &'a [u64],
     size: u64,
     all: u64,
-    /// The cell of each row, in an order that is shuffled on and on; empty when cells are drawn.
-    rows: Vec<u8>,
-    /// ln k! for k up to the number of rows; empty where rows are drawn, or too many for a table.
+    coins: Option<Coins>,
+    /// ln k! for k up to the number of rows; empty where coins are tossed, or too many for a table.
     ln_factorials: Vec<f64>,
 }
 
-/// Nanoseconds: drawing one row, or one cell with a table of factorials.
-const ROW_COST: u64 = 4;
-const CELL_COST: u64 = 80;
-/// Beyond this many rows neither their shuffled order nor a table is worth its memory.
+/// Nanoseconds a cell: drawn with a table of factorials.
+const CELL_COST: f64 = 80.0;
+/// Beyond this many rows a table of factorials is not worth its memory.
 const TABULATED: u64 = 1 << 21;
 
 impl<'a> RowSampler<'a> {
-    /// `totals` has at most 256 cells.
     pub(crate) fn new(totals: &'a [u64], size: u64) -> Self {
+        let tossed = Coins::cost(totals, size) < CELL_COST * totals.len() as f64;
+        Self::with(totals, size, tossed.then(|| Coins::new(totals, size)))
+    }
+
+    fn with(totals: &'a [u64], size: u64, coins: Option<Coins>) -> Self {
         let all: u64 = totals.iter().sum();
-        let one_by_one = size * ROW_COST < totals.len() as u64 * CELL_COST && all <= TABULATED;
-        let (mut rows, mut ln_factorials) = (Vec::new(), Vec::new());
-        if one_by_one {
-            for (cell, &count) in (0..=u8::MAX).zip(totals) {
-                rows.extend(std::iter::repeat_n(cell, count as usize));
-            }
-        } else if all <= TABULATED {
+        let mut ln_factorials = Vec::new();
+        if coins.is_none() && all <= TABULATED {
             let next = |sum: &mut f64, k: u64| {
                 *sum += (k.max(1) as f64).ln();
                 Some(*sum)
             };
             ln_factorials.extend((0..=all).scan(0.0, next));
         }
-        Self { totals, size, all, rows, ln_factorials }
+        Self { totals, size, all, coins, ln_factorials }
     }
 
-    pub(crate) fn draw(&mut self, random: &mut Random, counts: &mut [u64]) {
-        counts.fill(0);
-        if self.rows.is_empty() {
-            return self.draw_cells(random, counts);
-        }
-        for next in 0..self.size as usize {
-            let other = random.random_range(next..self.rows.len());
-            self.rows.swap(next, other);
-            counts[usize::from(self.rows[next])] += 1;
+    pub(crate) fn draw(&self, random: &mut Random, counts: &mut [u64]) {
+        match &self.coins {
+            Some(coins) => coins.draw(random, self.size, counts),
+            None => self.draw_cells(random, counts),
         }
     }
 
@@ -138,33 +133,44 @@ pub(crate) fn step_up(all: u64, marked: u64, draws: u64, k: u64) -> f64 {
 mod tests {
     use super::*;
 
+    /// The mean and the variance of every count, and the covariance of neighbours.
     #[test]
     fn both_ways_of_drawing_have_the_moments_of_the_law() {
         let totals = [300_u64, 50, 0, 650];
-        for size in [40_u64, 700] {
-            let mut random = random(7, "x", "y");
-            let mut sampler = RowSampler::new(&totals, size);
-            assert_eq!(sampler.rows.is_empty(), size == 700);
-            let (mut sum, mut square, mut counts) = ([0.0; 4], [0.0; 4], [0_u64; 4]);
-            let draws = 20_000;
-            for _ in 0..draws {
-                sampler.draw(&mut random, &mut counts);
-                assert_eq!(counts.iter().sum::<u64>(), size);
-                for cell in 0..4 {
-                    sum[cell] += counts[cell] as f64;
-                    square[cell] += (counts[cell] as f64).powi(2);
+        let all = 1_000;
+        for tossed in [false, true] {
+            for size in [40_u64, 480] {
+                let mut random = random(7, "x", "y");
+                let coins = tossed.then(|| Coins::new(&totals, size));
+                let sampler = RowSampler::with(&totals, size, coins);
+                let draws = 20_000;
+                let mut counts = [0_u64; 4];
+                let (mut sum, mut square, mut product) = ([0.0; 4], [0.0; 4], 0.0);
+                for _ in 0..draws {
+                    sampler.draw(&mut random, &mut counts);
+                    assert_eq!(counts.iter().sum::<u64>(), size);
+                    assert!(counts.iter().zip(&totals).all(|(count, total)| count <= total));
+                    for cell in 0..4 {
+                        sum[cell] += counts[cell] as f64;
+                        square[cell] += (counts[cell] as f64).powi(2);
+                    }
+                    product += counts[0] as f64 * counts[3] as f64;
                 }
-            }
-            for cell in 0..4 {
-                let share = totals[cell] as f64 / 1000.0;
-                let mean = size as f64 * share;
-                let variance = mean * (1.0 - share) * (1000 - size) as f64 / 999.0;
-                let seen = sum[cell] / f64::from(draws);
-                // Four standard errors of the mean, and of the variance of a near-normal count.
-                let error = (variance / f64::from(draws)).sqrt();
-                assert!((seen - mean).abs() <= 4.0 * error, "{size} {cell}: {seen} {mean}");
-                let spread = square[cell] / f64::from(draws) - seen * seen;
-                assert!((spread - variance).abs() <= 0.06 * variance, "{spread} {variance}");
+                let spread = size as f64 * (all - size) as f64 / (all - 1) as f64;
+                let share = |cell: usize| totals[cell] as f64 / all as f64;
+                let mean = |cell: usize| sum[cell] / f64::from(draws);
+                for (cell, square) in square.iter().enumerate() {
+                    let variance = share(cell) * (1.0 - share(cell)) * spread;
+                    let expected = size as f64 * share(cell);
+                    // Four standard errors of the mean, and of the variance of a near-normal count.
+                    let error = (variance / f64::from(draws)).sqrt();
+                    assert!((mean(cell) - expected).abs() <= 4.0 * error, "{size} {cell}");
+                    let seen = square / f64::from(draws) - mean(cell).powi(2);
+                    assert!((seen - variance).abs() <= 0.06 * variance, "{seen} {variance}");
+                }
+                let covariance = product / f64::from(draws) - mean(0) * mean(3);
+                let expected = -share(0) * share(3) * spread;
+                assert!((covariance / expected - 1.0).abs() < 0.06, "{covariance} {expected}");
             }
         }
     }

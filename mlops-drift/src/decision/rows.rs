@@ -1,9 +1,11 @@
 //! Value tests by exchange of single rows, on at most 256 pooled cells.
 
 use super::draw::{Random, RowSampler};
-use super::scores::{Scored, largest_z};
-use super::sequential::sequential;
-use super::tail::ln_upper;
+use super::joint;
+use super::marginal::{ORDERED, Observed, Thresholds, reaches};
+use super::scores::Scored;
+use super::sequential::{sequential, sequential_one};
+use super::tail::{ln_upper, shape_upper};
 use crate::statistic::g;
 
 /// How many pooled cells a permutation has at most.
@@ -11,6 +13,9 @@ pub(crate) const POOLED_CELLS: usize = 256;
 
 /// Below so many standard deviations a bound could not beat the draws.
 const TAIL_FROM: f64 = 4.0;
+const SHAPE_TAIL_FROM: f64 = 20.0;
+/// The most draws for what stands beside a change that is beyond all draws.
+const COARSE_DRAWS: u32 = 999;
 
 /// Counts of both sides in the same cells, in order.
 #[derive(Debug, Clone, Default)]
@@ -82,46 +87,98 @@ impl Cells {
     }
 }
 
-/// The joint p-values of location and scale; `None` for one that can't vary.
-pub(crate) fn location_and_scale(
-    cells: &Cells,
-    max_draws: u32,
-    random: &mut Random,
-) -> [Option<f64>; 2] {
-    let totals = cells.totals();
-    let scored = Scored::new(&totals);
-    let (n, m) = cells.sizes();
-    let (small, all) = (n.min(m), (n + m) as f64);
-    let size = small as f64;
-    let fixed = size * (all - size) / (all * (all - 1.0));
-    let deviation = scored.spread.map(|spread| (spread * fixed).sqrt());
-    let sums = scored.sums(&cells.current);
-    let mut observed = scored.standardised(sums, deviation);
-    let mut p = [None; 2];
-    for kind in 0..2 {
-        if observed[kind].is_none_or(|z| z < TAIL_FROM) {
-            continue;
-        }
-        let sum = sums[kind].abs();
-        // Either direction, and either kind of change.
-        let tail = |sign: f64| {
-            let scores: Vec<f64> = scored.scores[kind].iter().map(|score| score * sign).collect();
-            ln_upper(&scores, &totals, small, sum).exp()
+/// The statistics of ordered cells when single rows are exchanged.
+pub(crate) struct Ordered {
+    scored: Scored,
+    deviation: [f64; 2],
+    /// What makes the sum of squares A².
+    factor: f64,
+    size: f64,
+}
+
+impl Ordered {
+    pub(crate) fn new(totals: &[u64], size: u64) -> Self {
+        let scored = Scored::new(totals);
+        let (size, all) = (size as f64, scored.all());
+        let rest = all - size;
+        let fixed = size * rest / (all * (all - 1.0));
+        let deviation = scored.spread.map(|spread| (spread * fixed).sqrt());
+        Self { scored, deviation, factor: (all - 1.0) / (size * rest), size }
+    }
+
+    /// Of the side that has `size` rows.
+    pub(crate) fn of(&self, counts: &[u64]) -> Observed {
+        let sums = self.scored.sums(counts, self.size);
+        let z = |kind: usize| {
+            let deviation = self.deviation[kind];
+            (deviation > 0.0).then(|| sums.linear[kind].abs() / deviation)
         };
-        let bound = 2.0 * (tail(1.0) + tail(-1.0));
+        [z(0), z(1), self.scored.shape_varies().then_some(sums.squared * self.factor)]
+    }
+}
+
+/// The joint p-values of location, scale and shape; `None` for one that can't vary.
+pub(crate) fn ordered(cells: &Cells, max_draws: u32, random: &mut Random) -> Observed {
+    let totals = cells.totals();
+    let (n, m) = cells.sizes();
+    let (small, side) = if n < m { (n, &cells.reference) } else { (m, &cells.current) };
+    let statistics = Ordered::new(&totals, small);
+    let observed = statistics.of(side);
+    let bounds = Bounds { statistics: &statistics, totals: &totals, side, small };
+    if joint::is_untied(&totals) {
+        return joint::p_values(observed, |kind| bounds.of(kind, observed[kind]));
+    }
+    let mut open = observed;
+    let mut p = [None; ORDERED];
+    for kind in 0..ORDERED {
+        // Either kind of change may be the one that is this unlikely.
+        let bound = ORDERED as f64 * bounds.of(kind, observed[kind]);
         // A bound that draws could not reach needs none of them.
         if bound * f64::from(max_draws) < 1.0 {
             p[kind] = Some(bound.max(f64::MIN_POSITIVE));
-            observed[kind] = None;
+            open[kind] = None;
         }
     }
-    let mut sampler = RowSampler::new(&totals, small);
+    let Some(thresholds) = Thresholds::new(open, statistics.scored.tail()) else { return p };
+    // Beside a kind that is beyond all draws the others need not be known as finely.
+    let max_draws = if p == [None; ORDERED] { max_draws } else { max_draws.min(COARSE_DRAWS) };
+    let sampler = RowSampler::new(&totals, small);
     let mut counts = vec![0; totals.len()];
-    let drawn = sequential(observed, max_draws, || {
+    let drawn = sequential(thresholds.tested(), thresholds.leading(), max_draws, || {
         sampler.draw(random, &mut counts);
-        largest_z(scored.standardised(scored.sums(&counts), deviation))
+        thresholds.reached(statistics.of(&counts))
     });
-    [p[0].or(drawn[0]), p[1].or(drawn[1])]
+    std::array::from_fn(|kind| p[kind].or(drawn[kind]))
+}
+
+/// Bounds of p-values by themselves.
+struct Bounds<'a> {
+    statistics: &'a Ordered,
+    totals: &'a [u64],
+    side: &'a [u64],
+    small: u64,
+}
+
+impl Bounds<'_> {
+    /// 1 where a bound could not beat the draws.
+    fn of(&self, kind: usize, observed: Option<f64>) -> f64 {
+        let scored = &self.statistics.scored;
+        match (kind, observed) {
+            (2, Some(value)) if value >= SHAPE_TAIL_FROM => {
+                shape_upper(scored, self.totals, self.small, value)
+            }
+            (0 | 1, Some(z)) if z >= TAIL_FROM => {
+                let sum = scored.sums(self.side, self.small as f64).linear[kind].abs();
+                // Either direction.
+                let tail = |sign: f64| {
+                    let scores: Vec<f64> = scored.scores(kind).map(|score| score * sign).collect();
+                    ln_upper(&scores, self.totals, self.small, sum).exp()
+                };
+                tail(1.0) + tail(-1.0)
+            }
+            _ => 1.0,
+        }
+    }
 }
 
 /// The p-value of G over categories; `None` for a single category.
@@ -137,17 +194,16 @@ pub(crate) fn categories(cells: &Cells, max_draws: u32, random: &mut Random) -> 
     if bound < -f64::from(max_draws).ln() {
         return Some(bound.exp().max(f64::MIN_POSITIVE));
     }
-    let mut sampler = RowSampler::new(&totals, small);
+    let sampler = RowSampler::new(&totals, small);
     let mut counts = vec![0; totals.len()];
     let mut rest = totals.clone();
-    let [p] = sequential([Some(observed)], max_draws, || {
+    sequential_one(max_draws, || {
         sampler.draw(random, &mut counts);
         for ((rest, total), count) in rest.iter_mut().zip(&totals).zip(&counts) {
             *rest = total - count;
         }
-        g(&rest, &counts).unwrap_or(0.0)
-    });
-    p
+        g(&rest, &counts).is_some_and(|drawn| reaches(drawn, observed))
+    })
 }
 
 /// The logarithm of c in P(G >= g) <= c exp(-g / 2): at most so many tables, each of probability at
@@ -162,78 +218,5 @@ fn ln_tables(totals: &[u64], size: u64) -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::decision::draw::random;
-
-    #[test]
-    fn joined_cells_are_few_and_keep_every_row() {
-        let counts = (0..5_000_u64).map(|k| (k % 3, if k == 70 { 900 } else { k % 2 }));
-        let cells = Cells::join(counts.clone());
-        assert!((150..=POOLED_CELLS).contains(&cells.reference.len()));
-        assert_eq!(cells.sizes(), counts.fold((0, 0), |sum, c| (sum.0 + c.0, sum.1 + c.1)));
-        assert!(cells.totals().contains(&901), "the heavy value has a cell of its own");
-        assert_eq!(Cells::join([(1, 2), (0, 0), (3, 4)].into_iter()).totals(), [3, 0, 7]);
-        let many = Cells::largest((0..300).map(|k| (k, 1)).collect());
-        assert_eq!((many.reference.len(), many.current[255]), (256, 45));
-    }
-
-    /// All splits of 5 against 4 rows, one by one.
-    #[test]
-    fn draws_agree_with_complete_enumeration() {
-        let totals = [2_u64, 1, 3, 2, 1];
-        let current = [0_u64, 0, 1, 2, 1];
-        let reference = totals.iter().zip(current).map(|(t, c)| t - c).collect();
-        let cells = Cells { reference, current: current.to_vec() };
-        let rows: Vec<usize> = vec![0, 0, 1, 2, 2, 2, 3, 3, 4];
-        let scored = Scored::new(&totals);
-        let deviation = scored.spread.map(f64::sqrt);
-        let z = |counts: &[u64]| scored.standardised(scored.sums(counts), deviation);
-        let observed = z(&current);
-        let (mut splits, mut reached) = (0.0, [0.0; 2]);
-        for mask in (0_u32..1 << 9).filter(|mask| mask.count_ones() == 4) {
-            let mut counts = [0; 5];
-            (0..9).filter(|row| mask >> row & 1 == 1).for_each(|row| counts[rows[row]] += 1);
-            splits += 1.0;
-            for kind in 0..2 {
-                let hit = largest_z(z(&counts)) >= observed[kind].unwrap_or(0.0) - 1e-9;
-                reached[kind] += f64::from(u8::from(hit));
-            }
-        }
-        assert_eq!(splits, 126.0);
-        let p = location_and_scale(&cells, 4_999, &mut random(3, "x", "values"));
-        for kind in 0..2 {
-            let exact: f64 = reached[kind] / splits;
-            let seen = p[kind].unwrap_or(f64::NAN);
-            // Drawing stops at 50 matches of the leading kind: a relative error of a seventh, three of them.
-            assert!((seen - exact).abs() < 0.4 * exact, "{kind}: {seen} {exact}");
-        }
-    }
-
-    #[test]
-    fn the_bounds_beyond_the_draws_are_bounds() {
-        let totals = [200_u64, 200, 200, 200];
-        let (scored, draws) = (Scored::new(&totals), 20_000);
-        let mut random = random(11, "x", "values");
-        let mut sampler = RowSampler::new(&totals, 100);
-        let mut counts = [0; 4];
-        let (mut sums, mut gs) = (Vec::new(), Vec::new());
-        for _ in 0..draws {
-            sampler.draw(&mut random, &mut counts);
-            sums.push(scored.sums(&counts)[0].abs());
-            gs.push(g(&totals.map(|t| t - 25), &counts).unwrap_or(0.0));
-        }
-        sums.sort_by(f64::total_cmp);
-        gs.sort_by(f64::total_cmp);
-        for p in [0.001, 0.000_2] {
-            let at = draws - (p * f64::from(draws as u32)) as usize;
-            let tail = |sign: f64| {
-                let scores: Vec<f64> = scored.scores[0].iter().map(|score| score * sign).collect();
-                ln_upper(&scores, &totals, 100, sums[at]).exp()
-            };
-            let bound = tail(1.0) + tail(-1.0);
-            assert!(bound > p && bound < (600.0 * p).max(0.1), "{p} {bound}");
-            assert!(ln_tables(&totals, 100) - gs[at] / 2.0 > f64::ln(p));
-        }
-    }
-}
+#[path = "tests_rows.rs"]
+mod tests;

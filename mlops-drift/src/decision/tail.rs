@@ -2,6 +2,8 @@
 
 use statrs::function::factorial::ln_binomial;
 
+use super::scores::Scored;
+
 /// The logarithm of a bound of P(T >= t) for the sum T of the scores of `size` rows drawn without
 /// replacement, where a cell has a score and a total.
 ///
@@ -48,6 +50,49 @@ pub(crate) fn ln_upper(scores: &[f64], totals: &[u64], size: u64, t: f64) -> f64
         }
     }
     (best - ln_size).min(0.0)
+}
+
+/// A bound of P(A² >= a) on these cells, when `size` of all rows are drawn without replacement.
+///
+/// A² is a mean of squares, one a cell, of how far the number drawn from below its middle is off; so
+/// where A² reaches a, one of them does, and then the number below the lower or the upper edge of
+/// that cell is off at least as far. Each of those is hypergeometric, with Hoeffding's (1963) bound
+/// for either side. Far from close, the sum shows that a large A² is no accident.
+pub(crate) fn shape_upper(scored: &Scored, totals: &[u64], size: u64, a: f64) -> f64 {
+    let (all, size) = (scored.all(), size as f64);
+    // The variance of a count is what all cells have in common times their own.
+    let common = size * (all - size) / (all - 1.0);
+    let mut below = 0.0;
+    let edge = |below: f64, off: f64| {
+        let share = below / all;
+        let draws =
+            divergence(share + off / size, share).min(divergence(share - off / size, share));
+        // The same count seen from the other side: which of the rows below the edge are drawn.
+        let taken = size / all;
+        let rows =
+            divergence(taken + off / below, taken).min(divergence(taken - off / below, taken));
+        2.0 * (-(size * draws).max(below * rows)).exp()
+    };
+    let cells = scored.variances().zip(scored.weights()).zip(totals);
+    let bound: f64 = cells
+        .map(|((variance, weight), &total)| {
+            let off = (a * common * variance).sqrt();
+            let low = below;
+            below += total as f64;
+            let ends = [low, below].into_iter().filter(|&edge| edge > 0.0 && edge < all);
+            if weight > 0.0 { ends.map(|at| edge(at, off)).sum() } else { 0.0 }
+        })
+        .sum();
+    bound.min(1.0)
+}
+
+/// How far a share q is from p, as the exponent of its probability a draw; infinite beyond 0 and 1.
+fn divergence(q: f64, p: f64) -> f64 {
+    if !(0.0..=1.0).contains(&q) {
+        return f64::INFINITY;
+    }
+    let part = |q: f64, p: f64| if q > 0.0 { q * (q / p).ln() } else { 0.0 };
+    part(q, p) + part(1.0 - q, 1.0 - p)
 }
 
 struct Aim<'a> {

@@ -1,9 +1,11 @@
 //! The tests of one column.
 
-use super::clusters::{self, Units};
+use super::clusters;
 use super::draw::{Random, random};
 use super::exact::{fisher, out_of_range, reachable};
+use super::marginal::{ORDERED, Observed};
 use super::rows::{self, Cells};
+use super::units::Units;
 use crate::monitor::MonitorOptions;
 use crate::report::{Change, Sides, TestKind};
 
@@ -70,7 +72,7 @@ pub(crate) fn values(
     Ok(match compared {
         Compared::Ordered { cells, ks, scale } => {
             let p = ordered_p(cells, exchange, options.max_draws, &mut random);
-            ordered(p, [*ks, *scale], options.min_effect)
+            ordered(p, [*ks, *scale, *ks], options.min_effect)
         }
         Compared::Categories { cells, total_variation } => {
             let p = categories_p(cells, exchange, options.max_draws, &mut random);
@@ -85,15 +87,10 @@ pub(crate) fn values(
     })
 }
 
-fn ordered_p(
-    cells: &Cells,
-    exchange: &Exchange,
-    draws: u32,
-    random: &mut Random,
-) -> [Option<f64>; 2] {
+fn ordered_p(cells: &Cells, exchange: &Exchange, draws: u32, random: &mut Random) -> Observed {
     match exchange {
-        Exchange::Rows => rows::location_and_scale(cells, draws, random),
-        Exchange::Clusters(units) => clusters::location_and_scale(units, draws, random),
+        Exchange::Rows => rows::ordered(cells, draws, random),
+        Exchange::Clusters(units) => clusters::ordered(units, draws, random),
     }
 }
 
@@ -109,8 +106,8 @@ fn categories_p(
     }
 }
 
-/// Location and scale, from their p-values and effects.
-fn ordered(p: [Option<f64>; 2], effects: [Option<f64>; 2], floor: f64) -> Tested {
+/// Location, scale and shape, from their p-values and effects.
+fn ordered(p: Observed, effects: [Option<f64>; ORDERED], floor: f64) -> Tested {
     let finding = |change, kind: usize, floor| Finding {
         change,
         p: certain(p[kind]),
@@ -119,7 +116,8 @@ fn ordered(p: [Option<f64>; 2], effects: [Option<f64>; 2], floor: f64) -> Tested
     };
     let location = finding(Change::Location, 0, floor);
     let scale = finding(Change::Scale, 1, 2.5 * floor);
-    Tested::new(TestKind::Values, vec![location, scale])
+    let shape = finding(Change::Shape, 2, floor);
+    Tested::new(TestKind::Values, vec![location, scale, shape])
 }
 
 /// Where nothing can vary, nothing is unlikely: a constant is stable.

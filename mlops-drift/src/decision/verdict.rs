@@ -2,7 +2,7 @@
 
 use super::correct::Correction;
 use super::test::{Finding, Tested};
-use crate::report::Verdict;
+use crate::report::{Change, Verdict};
 
 /// What is known of one column.
 #[derive(Debug, Default)]
@@ -45,36 +45,58 @@ pub(crate) fn decide(evidence: &[Evidence], alpha: f64, correction: Correction) 
     evidence.iter().map(column).collect()
 }
 
+/// What one test says of its column.
+struct Said {
+    /// What it is called by, and the adjusted p-value of that.
+    named: (Finding, f64),
+    /// The smallest adjusted p-value that counts.
+    least: f64,
+}
+
 /// Any kind of change decides whose own p-value is within the critical value and whose effect
 /// passes its floor: a tiny but very significant change of scale must not hide a large shift.
 fn judge(tests: &[Tested], adjusted: Vec<Option<f64>>, alpha: f64, critical: f64) -> Outcome {
-    let mut drifted: Option<(Finding, Option<f64>)> = None;
-    let mut stable: Option<(Finding, Option<f64>)> = None;
-    let smaller = |new: f64, old: &Option<(Finding, Option<f64>)>| {
-        old.as_ref().is_none_or(|old| old.1.is_none_or(|old| new < old))
+    let mut drifted: Option<Said> = None;
+    let mut stable: Option<Said> = None;
+    let keep = |said: Said, kept: &mut Option<Said>| {
+        if kept.as_ref().is_none_or(|kept| said.least < kept.least) {
+            *kept = Some(said);
+        }
     };
     for (test, adjusted) in tests.iter().zip(&adjusted) {
         let Some(adjusted) = *adjusted else { continue };
-        for (rank, finding) in test.findings.iter().enumerate() {
-            let Some(p) = finding.p else { continue };
-            let own = if rank == 0 { adjusted } else { adjusted.max(p * alpha / critical) };
-            let passes = p <= critical && finding.effect.is_some_and(|e| e >= finding.floor);
-            if passes && smaller(own, &drifted) {
-                drifted = Some((*finding, Some(own)));
-            }
-            if rank == 0 && smaller(own, &stable) {
-                stable = Some((*finding, Some(own)));
-            }
+        if let Some(said) = passing(test, adjusted, alpha, critical) {
+            keep(said, &mut drifted);
+        }
+        if let Some(&first) = test.findings.first() {
+            keep(Said { named: (first, adjusted), least: adjusted }, &mut stable);
         }
     }
     let verdict = if drifted.is_some() { Verdict::Drifted } else { Verdict::Stable };
-    Outcome { verdict, decided: drifted.or(stable), adjusted }
+    let decided = drifted.or(stable).map(|said| (said.named.0, Some(said.named.1)));
+    Outcome { verdict, decided, adjusted }
+}
+
+/// The kinds of change that pass. Every one is a change of shape, too, so that is what it is called
+/// only where nothing more telling passes.
+fn passing(test: &Tested, adjusted: f64, alpha: f64, critical: f64) -> Option<Said> {
+    let own = |(rank, finding): (usize, &Finding)| {
+        let p = finding.p.filter(|&p| p <= critical)?;
+        let passes = finding.effect.is_some_and(|effect| effect >= finding.floor);
+        let own = if rank == 0 { adjusted } else { adjusted.max(p * alpha / critical) };
+        passes.then_some((*finding, own))
+    };
+    let passed: Vec<(Finding, f64)> = test.findings.iter().enumerate().filter_map(own).collect();
+    let least = passed.first()?.1;
+    let telling = passed.iter().find(|(finding, _)| finding.change != Change::Shape);
+    let named = *telling.or(passed.first())?;
+    Some(Said { named, least })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{Change, TestKind};
+    use crate::report::TestKind;
 
     fn finding(change: Change, p: f64, effect: f64, floor: f64) -> Finding {
         Finding { change, p: Some(p), effect: Some(effect), floor }
@@ -95,6 +117,21 @@ mod tests {
         assert_eq!(outcome.verdict, Verdict::Drifted);
         let decided = outcome.decided.map(|(finding, _)| finding.change);
         assert_eq!(decided, Some(Change::Location));
+    }
+
+    #[test]
+    fn shape_is_what_a_change_is_called_when_nothing_else_passes() {
+        let judged = |location: f64| {
+            let both = vec![
+                finding(Change::Shape, 1e-9, 0.2, 0.04),
+                finding(Change::Location, location, 0.2, 0.04),
+            ];
+            let outcome = decide(&[column(both)], 0.05, Correction::BenjaminiHochberg).remove(0);
+            assert_eq!((outcome.verdict, outcome.adjusted), (Verdict::Drifted, vec![Some(1e-9)]));
+            outcome.decided.map(|(finding, p)| (finding.change, p))
+        };
+        assert_eq!(judged(1e-3), Some((Change::Location, Some(1e-3))));
+        assert_eq!(judged(0.2), Some((Change::Shape, Some(1e-9))));
     }
 
     #[test]

@@ -229,6 +229,7 @@ fn show_p_values(statistics: &mut Statistics, tests: &[Tested]) {
         let statistic = match finding.change {
             Change::Location => &mut statistics.mann_whitney,
             Change::Scale => &mut statistics.mood,
+            Change::Shape => &mut statistics.anderson_darling,
             Change::Categories => &mut statistics.g,
             Change::Nulls | Change::Range => continue,
         };

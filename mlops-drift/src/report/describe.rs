@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::{
-    Bound, Categories, KsReport, Moved, PlainStatistic, PsiReport, QuantileShift, ShiftStatistic,
-    Statistics, TestedStatistic, WassersteinReport,
+    Bound, BoundedStatistic, Categories, KsReport, Moved, PsiReport, QuantileShift, ShiftStatistic,
+    Statistics, TestedStatistic, WassersteinReport, bins,
 };
 use crate::statistic::{
-    EmptyBins, Ks, Point, RankStatistic, Sample, bin_counts, decile_edges, g, ks, ks_p_value,
-    mann_whitney, moments, mood, psi, total_variation, wasserstein,
+    EmptyBins, Ks, Point, RankStatistic, Sample, anderson_darling, bin_counts, cramer_von_mises,
+    decile_edges, energy_distance, ks, ks_p_value, mann_whitney, moments, mood, psi, wasserstein,
 };
 
 /// How many moved categories, and how many new and vanished ones, a report names at most.
@@ -40,6 +40,7 @@ pub(super) fn numeric<T: Point>(
     let edges = decile_edges(reference);
     let bins = [bin_counts(reference, &edges), bin_counts(current, &edges)];
     let bounds: Vec<f64> = edges.iter().map(|edge| edge.to_f64() / divisor).collect();
+    let binned = bins::statistics(&bins, empty_bins);
     let (mean_shift, std_shift) = shifts(reference, current, divisor);
     Description {
         moved: moved_bins(&bounds, &bins),
@@ -54,12 +55,23 @@ pub(super) fn numeric<T: Point>(
             psi: Some(psi_report(bounds, bins, empty_bins)),
             mann_whitney: Some(ranked(mann_whitney(reference, current))),
             mood: Some(ranked(spread)),
+            anderson_darling: Some(TestedStatistic {
+                value: anderson_darling(reference, current).map(|ad| ad.value),
+                p_value: None,
+                effect: distance.map(|ks| ks.value),
+            }),
+            energy: Some(exact(energy_distance(reference, current).map(|d| d / divisor.sqrt()))),
+            cramer_von_mises: Some(exact(cramer_von_mises(reference, current))),
             mean_shift: Some(mean_shift),
             std_shift: Some(std_shift),
-            ..Statistics::default()
+            ..binned
         },
         categories: Categories::default(),
     }
+}
+
+fn exact(value: Option<f64>) -> BoundedStatistic {
+    BoundedStatistic { value, interval: None }
 }
 
 fn ks_report<T: Point>(
@@ -212,7 +224,8 @@ pub(super) fn categorical(
         let found = union.iter().filter(|(_, counts)| wanted(counts));
         found.take(NAMED).map(|(name, _)| (*name).to_owned()).collect()
     };
-    let distance = total_variation(&bins[0], &bins[1]);
+    let binned = bins::statistics(&bins, empty_bins);
+    let distance = binned.total_variation.and_then(|distance| distance.value);
     let name = |bin: usize| Bound::Name(names[bin].to_owned());
     Description {
         moved: moved(&bins, |bin| (name(bin), name(bin))),
@@ -221,16 +234,7 @@ pub(super) fn categorical(
             vanished: only(|counts| counts.1 == 0),
         },
         distance,
-        statistics: Statistics {
-            g: Some(TestedStatistic {
-                value: g(&bins[0], &bins[1]),
-                p_value: None,
-                effect: distance,
-            }),
-            total_variation: Some(PlainStatistic { value: distance }),
-            psi: Some(psi_report(Vec::new(), bins, empty_bins)),
-            ..Statistics::default()
-        },
+        statistics: Statistics { psi: Some(psi_report(Vec::new(), bins, empty_bins)), ..binned },
         ..Description::default()
     }
 }

@@ -4,9 +4,10 @@
 //! 0; infinities are the strings `"inf"` and `"-inf"`. Fields may be added, so the structs can't be
 //! built outside of this crate.
 
+mod bins;
 mod build;
 mod describe;
-mod number;
+pub(crate) mod number;
 
 use serde::{Deserialize, Serialize};
 
@@ -105,6 +106,10 @@ pub enum Change {
     /// Values spread or drew together (Mood); its effect is the relative change of the mean squared
     /// centred rank.
     Scale,
+    /// Values are distributed otherwise, be it by location, scale or anything else
+    /// (Anderson-Darling); its effect is the KS distance. A change is called so only where neither
+    /// location nor scale passes.
+    Shape,
     /// Other categories (G); its effect is the total variation distance.
     Categories,
     /// Another share of rows without a usable value (null, NaN or infinite); its effect is the
@@ -119,7 +124,7 @@ pub enum Change {
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum TestKind {
-    /// Location and scale together, or categories.
+    /// Location, scale and shape together, or categories.
     Values,
     /// The share of rows without a usable value.
     Nulls,
@@ -230,12 +235,38 @@ pub struct Statistics {
     /// Mood's statistic of the current side; `effect` is the ratio of the mean squared centred ranks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mood: Option<TestedStatistic>,
-    /// The likelihood-ratio statistic of the categories.
+    /// The two-sample Anderson-Darling statistic with midranks; `effect` is the KS distance.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub anderson_darling: Option<TestedStatistic>,
+    /// The likelihood-ratio statistic of the bins or categories, tested for categories alone;
+    /// `effect` is their total variation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub g: Option<TestedStatistic>,
-    /// Half the sum of the differences of the categories' shares.
+    /// Pearson's statistic of the bins or categories.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chi_square: Option<PlainStatistic>,
+    /// Half the sum of the differences of the bins' or categories' shares.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub total_variation: Option<PlainStatistic>,
+    /// The largest difference of the share of a bin or category.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub l_infinity: Option<PlainStatistic>,
+    /// The Jensen-Shannon distance of the bins or categories, in base 2.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jensen_shannon: Option<PlainStatistic>,
+    /// The Kullback-Leibler divergence of the current from the reference shares in nats, with empty
+    /// bins as in PSI.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kullback_leibler: Option<PlainStatistic>,
+    /// The Hellinger distance of the bins or categories.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hellinger: Option<PlainStatistic>,
+    /// The energy distance.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub energy: Option<BoundedStatistic>,
+    /// The two-sample Cramér-von Mises criterion with midranks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cramer_von_mises: Option<BoundedStatistic>,
     /// Current mean less reference mean.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mean_shift: Option<ShiftStatistic>,
@@ -251,6 +282,17 @@ pub struct PlainStatistic {
     /// Its value.
     #[serde(with = "number::one")]
     pub value: Option<f64>,
+}
+
+/// A statistic without a law of its own, which may be known between bounds only.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct BoundedStatistic {
+    /// Its value.
+    #[serde(with = "number::one")]
+    pub value: Option<f64>,
+    /// Bounds of the value where it is not known exactly.
+    pub interval: Option<[f64; 2]>,
 }
 
 /// A statistic that was tested, by itself or jointly with another.

@@ -33,19 +33,14 @@ impl Wire {
 }
 
 /// For one number that may be undefined.
-pub(super) mod one {
+pub(crate) mod one {
     use super::*;
 
-    pub(in crate::report) fn serialize<S: Serializer>(
-        value: &Option<f64>,
-        to: S,
-    ) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(value: &Option<f64>, to: S) -> Result<S::Ok, S::Error> {
         value.and_then(Wire::new).serialize(to)
     }
 
-    pub(in crate::report) fn deserialize<'de, D: Deserializer<'de>>(
-        from: D,
-    ) -> Result<Option<f64>, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<f64>, D::Error> {
         Option::<Wire>::deserialize(from)?.map(Wire::value).transpose()
     }
 }

@@ -45,7 +45,7 @@ pub fn ks<T: Point>(reference: &Sample<T>, current: &Sample<T>) -> Option<Ks> {
 }
 
 /// `numerator / denominator`, rounded once to nearest even, for `numerator <= denominator < 2^127`.
-fn ratio(numerator: u128, denominator: u128) -> f64 {
+pub(super) fn ratio(numerator: u128, denominator: u128) -> f64 {
     if denominator < 1 << 53 {
         return numerator as f64 / denominator as f64;
     }

@@ -2,21 +2,33 @@
 //!
 //! Numeric ones take two [`Sample`]s, reference first; those of categories and bins take counts.
 //! An empty side gives `None`, never 0. NaN and infinities are left out when a sample is made,
-//! -0.0 equals 0.0, and constant data is data like any other.
+//! -0.0 equals 0.0, and constant data is data like any other. Rows with weights have
+//! [a module of their own](weighted).
 
+mod anderson_darling;
 mod category;
+mod cramer_von_mises;
+mod divergence;
 mod ks;
 mod ks_law;
 mod moments;
 mod psi;
 mod rank;
 mod sample;
+mod shares;
+mod sliding;
 mod sum;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_bins;
 mod wasserstein;
+pub mod weighted;
 
-pub use category::{g, total_variation};
+pub use anderson_darling::{AndersonDarling, anderson_darling, anderson_darling_log_p};
+pub use category::{chi_square, g, total_variation};
+pub use cramer_von_mises::{cramer_von_mises, energy_distance};
+pub use divergence::{hellinger, jensen_shannon, kullback_leibler, l_infinity};
 pub use ks::{Ks, ks};
 pub use ks_law::{Law, PValue, ks_p_value};
 pub use moments::{Moments, moments};
@@ -24,5 +36,6 @@ pub use psi::{EmptyBins, bin_counts, decile_edges, psi};
 pub use rank::{RankStatistic, mann_whitney, mood};
 pub(crate) use sample::pool;
 pub use sample::{Point, Sample};
+pub use sliding::{EdgeCells, SlidingKs, SlidingPromise, sliding_critical};
 pub(crate) use sum::Sum;
 pub use wasserstein::wasserstein;

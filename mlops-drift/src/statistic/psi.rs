@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::sample::{Point, Sample};
-use super::sum::Sum;
+use super::shares::{jeffreys, shares};
 
 /// What stands for the share of a bin that is empty on one side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -22,10 +22,11 @@ pub enum EmptyBins {
 }
 
 impl EmptyBins {
-    fn share(self, count: u64, total: u64, bins: usize) -> f64 {
-        let raw = count as f64 / total as f64;
+    /// The share that stands for `count` of `total` in one of `bins` bins.
+    pub(super) fn share(self, count: f64, total: f64, bins: usize) -> f64 {
+        let raw = count / total;
         match self {
-            Self::HalfCount => (count as f64 + 0.5) / (total as f64 + 0.5 * bins as f64),
+            Self::HalfCount => (count + 0.5) / (total + 0.5 * bins as f64),
             Self::Raw => raw,
             Self::Floor => raw.max(1e-4),
             Self::Epsilon => raw + 1e-10,
@@ -75,15 +76,5 @@ pub fn bin_counts<T: Point>(sample: &Sample<T>, edges: &[T]) -> Vec<u64> {
 /// ```
 #[must_use]
 pub fn psi(reference: &[u64], current: &[u64], empty: EmptyBins) -> Option<f64> {
-    let (n, m) = (reference.iter().sum::<u64>(), current.iter().sum::<u64>());
-    if n == 0 || m == 0 || reference.len() != current.len() {
-        return None;
-    }
-    let bins = reference.len();
-    let terms = reference.iter().zip(current).map(|(&r, &c)| {
-        let (q, p) = (empty.share(r, n, bins), empty.share(c, m, bins));
-        // Nothing on either side says nothing, not 0 ln(0 / 0).
-        if p == q { 0.0 } else { (p - q) * (p / q).ln() }
-    });
-    Some(terms.collect::<Sum>().value())
+    Some(jeffreys(shares(reference, current, empty)?))
 }

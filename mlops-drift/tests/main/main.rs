@@ -2,11 +2,16 @@
 
 mod arrow_types;
 mod calibration;
+mod compat;
 mod errors;
+mod ever;
+#[cfg(all(feature = "csv", feature = "ipc", feature = "parquet"))]
+mod files;
 mod monitor;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod verdicts;
+mod windows;
 
 use std::sync::Arc;
 

@@ -41,6 +41,22 @@ fn the_effect_of_a_scale_of_a_tenth() {
     assert!(column.effect.is_some_and(|e| (0.10..0.115).contains(&e)), "{:?}", column.effect);
 }
 
+/// Half of the rows at the two points whose squared centred rank is 1/12: the same mean, the same spread
+/// of ranks, another shape.
+#[test]
+fn a_narrow_mode_is_a_change_of_shape() {
+    let mut random = random(13);
+    let mode = (0..800).map(|row| {
+        let value = normal(&mut random);
+        if row % 2 == 0 { value * 0.02 + 0.797 * f64::from(row / 2 % 2 * 2 - 1) } else { value }
+    });
+    let column = one(normals(12, 1_000, 0.0, 1.0), floats(mode.collect::<Vec<f64>>()));
+    assert_eq!((column.verdict, column.decided_by), (Verdict::Drifted, Some(Change::Shape)));
+    let shape = column.statistics.anderson_darling.expect("it is tested");
+    assert_eq!((shape.p_value, shape.effect), (column.p_value, column.effect));
+    assert_eq!(column.min_effect, Some(0.04));
+}
+
 #[test]
 fn a_shift_too_small_to_matter_is_stable_unless_floors_are_off() {
     let sides = || (normals(7, 60_000, 0.0, 1.0), normals(8, 60_000, 0.05, 1.0));
@@ -224,24 +240,40 @@ fn the_report_has_the_shape_that_was_promised() {
     assert_eq!((&ks["value"], &ks["law"]), (&0.1.into(), &"exact".into()));
     assert!(ks["interval"].is_null() && x["clusters"].is_null() && x["reason"].is_null());
     assert_eq!(x["statistics"]["psi"]["empty_bins"], "half-count");
-    assert!(x["statistics"].get("g").is_none(), "what was not computed is left out");
+    for tested in ["mann_whitney", "mood", "anderson_darling"] {
+        assert!(x["statistics"][tested]["p_value"].is_number(), "{tested}");
+    }
+    let described = ["g", "chi_square", "l_infinity", "jensen_shannon", "kullback_leibler"];
+    for described in described.iter().chain(&["hellinger", "energy", "cramer_von_mises"]) {
+        assert!(x["statistics"][described]["value"].is_number(), "{described}");
+    }
     assert_eq!(x["tests"][0]["kind"], "values");
     let outer = x["moved"].as_array().expect("a list").iter().any(|bin| bin["from"] == "-inf");
     assert!(outer, "the lowest bin is unbounded");
     let name = &json["columns"][1];
     assert_eq!((&name["kind"], &name["verdict"]), (&"categorical".into(), &"stable".into()));
     assert_eq!(name["statistics"]["total_variation"]["value"], 0.0);
+    assert!(name["statistics"].get("energy").is_none(), "what was not computed is left out");
 }
 
 #[test]
 fn a_report_depends_on_the_seed_only_through_its_draws() {
-    let sides = || (normals(21, 80, 0.0, 1.0), normals(22, 60, 0.1, 1.0));
+    let steps = |seed, count, shift: f64| {
+        let mut random = random(seed);
+        floats((0..count).map(|_| (normal(&mut random) * 2.0 + shift).round()))
+    };
     let at = |seed| {
-        let (old, new) = sides();
-        report(old, new, &MonitorOptions::default().with_seed(seed))
+        let options = MonitorOptions::default().with_seed(seed);
+        report(steps(21, 80, 0.0), steps(22, 60, 0.2), &options)
     };
     assert_eq!(at(1), at(1));
     let p = |report: &Report| report.columns[0].tests[0].p_value.unwrap_or(f64::NAN);
     assert_ne!(p(&at(1)), p(&at(2)));
     assert!((p(&at(1)) - p(&at(2))).abs() < 0.3);
+    // Without ties nothing is drawn.
+    let untied = |seed| {
+        let options = MonitorOptions::default().with_seed(seed);
+        report(normals(21, 80, 0.0, 1.0), normals(22, 60, 0.1, 1.0), &options)
+    };
+    assert_eq!(untied(1), untied(2));
 }

@@ -222,7 +222,7 @@ impl BatchObserver for Inline {
 
 fn score(column: &mlops_drift::report::ColumnReport) -> Option<Score> {
     let method = match column.decided_by? {
-        Change::Location => "ks",
+        Change::Location | Change::Shape => "ks",
         Change::Scale => "mood",
         Change::Categories => "total_variation",
         Change::Nulls => "nulls",

@@ -119,6 +119,7 @@ const fn statistic(change: Change) -> &'static str {
     match change {
         Change::Location => "mann_whitney",
         Change::Scale => "mood",
+        Change::Shape => "anderson_darling",
         Change::Categories => "g",
         Change::Nulls => "nulls",
         Change::Range => "range",
