@@ -5,7 +5,6 @@ use super::lookup::MOST_EDGES;
 use super::moments::Origin;
 use super::number::Number;
 use super::tally::Tally;
-use crate::statistic::Point;
 
 /// The quantiles that a report shows, in hundredths; the cells around them are laid to be exact.
 pub(crate) const SHOWN: [u64; 5] = [5, 25, 50, 75, 95];

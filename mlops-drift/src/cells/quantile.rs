@@ -34,14 +34,16 @@ pub(crate) fn locate<T: Number>(
 }
 
 impl<T: Number> Located<T> {
-    /// The edges it lies between; at the outer ends the one edge there is.
-    pub(crate) fn between(self, anchors: &Anchors<T>) -> (T, T) {
+    /// The value, or its place among those of its cell if they were evenly spread; at the outer ends the
+    /// edge.
+    pub(crate) fn guess(self, anchors: &Anchors<T>, tally: &Tally) -> T {
         match self {
-            Self::At(value) => (value, value),
-            Self::Inside { slot, .. } => {
+            Self::At(value) => value,
+            Self::Inside { slot, rank } => {
                 let edges = anchors.edges();
+                let low = edges[slot.saturating_sub(1)];
                 let high = edges[slot.min(edges.len() - 1)];
-                (edges[slot.saturating_sub(1)], high)
+                T::between(low, high, 2 * rank + 1, 2 * tally.slots[slot].inside)
             }
         }
     }

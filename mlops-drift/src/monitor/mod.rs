@@ -9,7 +9,7 @@ use arrow::array::RecordBatch;
 
 use crate::error::{Error, Result};
 use crate::reference::{Cell, FitOptions, Lane, Reference, State};
-use crate::report::{Report, build};
+use crate::report::{Report, build, look_again};
 pub use options::MonitorOptions;
 pub use value::Value;
 
@@ -60,9 +60,8 @@ impl DriftMonitor {
     /// Compares all that has been published so far with the reference; the state stays as it is.
     #[must_use]
     pub fn report(&self) -> Report {
-        let mut current = lock(&self.published).clone();
-        current.settle();
-        build(&self.reference, &current, &self.options)
+        let current = lock(&self.published).clone();
+        build(&self.reference, &current, &self.options, &[])
     }
 
     /// Forgets all that has been published, so that a new window begins. What handles have not
@@ -136,9 +135,9 @@ impl Handle {
                 "values alone do not name their cluster, rows do: column={column}"
             )));
         }
-        let state = &mut self.own.columns[index];
-        values.iter().for_each(|&value| state.tally(Cell::Float(value)));
-        self.own.rows = self.own.rows.max(state.rows);
+        let (state, layout) = (&mut self.own.columns[index], &columns[index].layout);
+        values.iter().for_each(|&value| state.tally(layout, Cell::Float(value)));
+        self.own.rows = self.own.rows.max(state.seen.rows);
         self.dirty = true;
         Ok(())
     }
@@ -172,9 +171,9 @@ impl Handle {
         for ((fitted, value), state) in reference.columns.iter().zip(row).zip(&mut self.own.columns)
         {
             value.with_cell(&fitted.name, &fitted.data_type, &fitted.lane, |cell| {
-                state.tally(cell);
+                state.tally(&fitted.layout, cell);
                 if let Some(slot) = slot {
-                    state.count(cell, &fitted.coarse, slot);
+                    state.count(cell, &fitted.layout, slot);
                 }
             })?;
         }
@@ -199,7 +198,8 @@ impl Drop for Handle {
     }
 }
 
-/// Compares two sets of batches in one go.
+/// Compares two sets of batches in one go; distances and quantiles are exact, by a second look at the
+/// values of the few cells that matter.
 ///
 /// # Errors
 ///
@@ -210,12 +210,15 @@ pub fn compare(
     fit: &FitOptions,
     options: &MonitorOptions,
 ) -> Result<Report> {
-    let reference = Arc::new(Reference::fit(reference, fit)?);
-    let monitor = DriftMonitor::new(reference, options.clone())?;
-    let mut handle = monitor.handle();
-    current.iter().try_for_each(|batch| handle.observe(batch))?;
-    handle.publish();
-    Ok(monitor.report())
+    options.check()?;
+    let batches: Vec<&RecordBatch> = reference.iter().collect();
+    let (reference, kept) = Reference::fit_kept(&batches, fit)?;
+    let mut state = reference.empty_state();
+    for batch in current {
+        state.observe(batch, &reference.columns, reference.cluster.as_ref())?;
+    }
+    let exact = look_again(&reference, &state, &kept, current)?;
+    Ok(build(&reference, &state, options, &exact))
 }
 
 /// A panic elsewhere leaves counts that are whole: additions are all that happens under this lock.

@@ -2,74 +2,75 @@
 
 use std::collections::HashMap;
 
-use crate::statistic::{Point, Sample};
+use crate::cells::{Anchors, Number, Tally};
 
 /// How many coarse cells a column has at most.
 pub(crate) const COARSE_CELLS: usize = 32;
 
-/// A point between two values: before or after one of them.
-type Cut<T> = (T, bool);
-
-/// Ordered cells of a numeric column, laid once by its reference.
+/// Ordered coarse cells of a numeric column: unions of its cells, laid once by its reference.
 ///
-/// A value that holds more than its part has a cell of its own, and so have the values below and
+/// A value that holds more than its part has a coarse cell of its own, and so have the values below and
 /// above everything that the reference has seen: otherwise a constant column could never drift.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Cuts<T>(Vec<Cut<T>>);
+pub(crate) struct Unions {
+    /// The coarse cell of a slot's edge, and of what lies inside of it.
+    of_slot: Vec<[u8; 2]>,
+}
 
-impl<T: Point> Cuts<T> {
-    pub(crate) fn lay(reference: &Sample<T>) -> Self {
+impl Unions {
+    pub(crate) fn lay<T: Number>(anchors: &Anchors<T>, reference: &Tally) -> Self {
         let mut part = reference.len() as f64 / COARSE_CELLS as f64;
         loop {
-            let cuts = Self::with_part(reference, part);
-            if cuts.cells() <= COARSE_CELLS {
-                return cuts;
+            let (of_slot, cells) = with_part(anchors, reference, part);
+            if cells <= COARSE_CELLS {
+                return Self { of_slot };
             }
             part *= 1.1;
         }
     }
 
-    fn with_part(reference: &Sample<T>, part: f64) -> Self {
-        let mut cuts: Vec<Cut<T>> = Vec::new();
-        // For integers "after 5" and "before 6" are one cut.
-        let after = |value: T| value.successor().map_or((value, true), |next| (next, false));
-        let mut push = |cut: Cut<T>| {
-            if cuts.last() != Some(&cut) {
-                cuts.push(cut);
-            }
-        };
-        let mut open = 0.0;
-        let mut previous = None;
-        for &(value, count) in reference.runs() {
-            let count = count as f64;
-            if previous.is_none() || count > part {
-                push((value, false));
-                open = 0.0;
-            } else if open + count > part {
-                previous.into_iter().for_each(|value| push(after(value)));
-                open = 0.0;
-            }
-            open += count;
-            if count > part {
-                push(after(value));
-                open = 0.0;
-            }
-            previous = Some(value);
+    #[inline]
+    pub(crate) fn cell_of<T: Number>(&self, anchors: &Anchors<T>, value: T) -> usize {
+        let slot = anchors.cell(value);
+        let inside = slot == 0 || anchors.edges()[slot - 1] != value;
+        usize::from(self.of_slot[slot][usize::from(inside)])
+    }
+}
+
+fn with_part<T: Number>(anchors: &Anchors<T>, tally: &Tally, part: f64) -> (Vec<[u8; 2]>, usize) {
+    let edges = anchors.edges();
+    let mut cells = 0_usize;
+    // Whatever comes next begins a cell of its own.
+    let (mut begin, mut open) = (true, 0.0);
+    let mut place = |count: u64| {
+        let count = count as f64;
+        if begin || count > part || open + count > part {
+            cells += 1;
+            open = 0.0;
         }
-        previous.into_iter().for_each(|value| push(after(value)));
-        Self(cuts)
+        open += count;
+        begin = count > part;
+        u8::try_from(cells).unwrap_or(u8::MAX)
+    };
+    let mut of_slot = vec![[0, 0]];
+    for (at, slot) in tally.slots.iter().enumerate().skip(1) {
+        let edge = place(slot.at);
+        let next = edges.get(at);
+        let inside = match next {
+            // Nothing lies between neighbouring integers.
+            Some(next) if edges[at - 1].successor() == Some(*next) => edge,
+            Some(_) => place(slot.inside),
+            None => 0,
+        };
+        of_slot.push([edge, inside]);
     }
-
-    pub(crate) fn cells(&self) -> usize {
-        self.0.len() + 1
+    // Above all edges, in a cell of its own as below them.
+    let above = cells + 1;
+    if let Some(last) = of_slot.last_mut().filter(|_| tally.slots.len() > 1) {
+        last[1] = u8::try_from(above).unwrap_or(u8::MAX);
+        return (of_slot, above + 1);
     }
-
-    pub(crate) fn cell_of(&self, value: T) -> usize {
-        self.0.partition_point(|&(at, after)| {
-            let order = at.order(value);
-            if after { order.is_lt() } else { order.is_le() }
-        })
-    }
+    (of_slot, 1)
 }
 
 /// Cells of a column of categories: the most frequent ones of the reference each their own, and one
@@ -99,33 +100,36 @@ impl Codes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cells::lay;
+
+    fn laid<T: Number>(values: impl IntoIterator<Item = T>) -> (Anchors<T>, Unions, usize) {
+        let mut values: Vec<T> = values.into_iter().collect();
+        values.sort_unstable_by(|a, b| a.order(*b));
+        let (anchors, tally) = lay(&values, None);
+        let unions = Unions::lay(&anchors, &tally);
+        let cells = unions.of_slot.iter().flatten().copied().max().map_or(0, usize::from) + 1;
+        (anchors, unions, cells)
+    }
 
     #[test]
     fn a_constant_has_room_on_both_sides() {
-        let cuts = Cuts::lay(&Sample::new([5.0; 9]));
-        assert_eq!([4.0, 5.0, 6.0].map(|value| cuts.cell_of(value)), [0, 1, 2]);
-        let cuts = Cuts::lay(&Sample::new([5_i128; 9]));
-        assert_eq!([4, 5, 6].map(|value| cuts.cell_of(value)), [0, 1, 2]);
+        let (anchors, unions, _) = laid([5.0; 9]);
+        assert_eq!([4.0, 5.0, 6.0].map(|value| unions.cell_of(&anchors, value)), [0, 1, 2]);
+        let (anchors, unions, _) = laid([5_i64; 9]);
+        assert_eq!([4, 5, 6].map(|value| unions.cell_of(&anchors, value)), [0, 1, 2]);
     }
 
     #[test]
     fn heavy_values_stand_alone_and_cells_stay_few() {
-        let hours = (0..24_000).map(|row| f64::from(row % 24));
-        let mixed = (0..10_000).map(|row| if row % 3 == 0 { 0.0 } else { f64::from(row) });
-        for sample in [Sample::new(hours), Sample::new(mixed), Sample::new((0..50).map(f64::from))]
-        {
-            let cuts = Cuts::lay(&sample);
-            assert!((20..=COARSE_CELLS).contains(&cuts.cells()), "{}", cuts.cells());
+        let hours = laid((0..24_000_i64).map(|row| row % 24)).2;
+        let mixed = laid((0..10_000).map(|row| if row % 3 == 0 { 0.0 } else { f64::from(row) })).2;
+        let even = laid((0..50).map(f64::from)).2;
+        for cells in [hours, mixed, even] {
+            assert!((20..=COARSE_CELLS).contains(&cells), "{cells}");
         }
-        let cuts = Cuts::lay(&Sample::new((0..10_000).map(|row| (row % 3 * row) as f64)));
-        assert_eq!(cuts.cell_of(0.0), 1);
-        assert_eq!((cuts.cell_of(-1.0), cuts.cell_of(0.5)), (0, 2));
-        assert_eq!(cuts.cell_of(1e300), cuts.cells() - 1);
-    }
-
-    #[test]
-    fn an_empty_reference_has_one_cell() {
-        assert_eq!(Cuts::<f64>::lay(&Sample::default()).cells(), 1);
+        let (anchors, unions, cells) = laid((0..10_000).map(|row| (row % 3 * row) as f64));
+        let cell = |value: f64| unions.cell_of(&anchors, value);
+        assert_eq!((cell(-1.0), cell(0.0), cell(0.5), cell(1e300)), (0, 1, 2, cells - 1));
     }
 
     #[test]

@@ -10,7 +10,12 @@ pub(crate) enum Lane {
     /// `Float16`, `Float32`, `Float64`, widened to `f64`.
     Float,
     /// Integers, dates, times and decimals as integers; a value is the integer over the divisor.
-    Integer { divisor: f64 },
+    Integer {
+        /// What a value is divided by on its way into a report.
+        divisor: f64,
+        /// Whether values may need more than 64 bits with a sign.
+        wide: bool,
+    },
     /// By the text of the value.
     Category,
     /// Not read, and why.
@@ -31,7 +36,11 @@ impl Lane {
 
     fn native(data_type: &DataType) -> (Self, Option<Kind>) {
         use DataType as T;
-        let integer = |scale: i8| Self::Integer { divisor: 10_f64.powi(i32::from(scale)) };
+        let integer = |scale: i8| {
+            let divisor = 10_f64.powi(i32::from(scale));
+            let wide = matches!(data_type, T::UInt64 | T::Decimal128(..));
+            Self::Integer { divisor, wide }
+        };
         match data_type {
             T::Float16 | T::Float32 | T::Float64 => (Self::Float, Some(Kind::Numeric)),
             T::Int8 | T::Int16 | T::Int32 | T::Int64 => (integer(0), Some(Kind::Numeric)),

@@ -2,7 +2,9 @@
 
 mod cluster;
 mod coarse;
+mod gather;
 mod lane;
+mod layout;
 mod options;
 mod read;
 mod state;
@@ -16,7 +18,13 @@ pub(crate) use cluster::ClusterPlan;
 pub(crate) use lane::Lane;
 pub use options::{ClusterBy, FitOptions};
 pub(crate) use read::Cell;
-pub(crate) use state::{Coarse, ColumnState, STRIDE, State, Values};
+pub(crate) use gather::Kept;
+pub(crate) use layout::{Layout, Ordered, Values, narrow};
+pub(crate) use state::{ColumnState, STRIDE, Seen, State};
+
+use gather::Gathered;
+use read::read;
+use state::arrays;
 
 /// One column as it was fitted.
 #[derive(Debug, Clone)]
@@ -25,7 +33,18 @@ pub(crate) struct Fitted {
     pub(crate) data_type: DataType,
     pub(crate) kind: Option<Kind>,
     pub(crate) lane: Lane,
-    pub(crate) coarse: Coarse,
+    pub(crate) layout: Layout,
+}
+
+impl Fitted {
+    /// Calls `each` with every row of this column.
+    pub(crate) fn read(
+        &self,
+        batch: &RecordBatch,
+        each: &mut dyn FnMut(usize, Cell<'_>),
+    ) -> Result<()> {
+        read(cluster::column(batch, &self.name, &self.data_type)?, &self.lane, each)
+    }
 }
 
 /// A fitted reference, to be shared by the monitors of all workers.
@@ -52,8 +71,9 @@ pub struct Reference {
 impl Reference {
     /// Fits a reference to batches of one schema.
     ///
-    /// Keeps every distinct value with its count, and with clusters the counts of at most 32 coarse
-    /// cells a cluster and column. A column of an unsupported type is kept with its reason and
+    /// Keeps counts in cells between order statistics of each column, about `16 sqrt(n)` of them, or all
+    /// distinct values while they are few; with clusters also the counts of at most 32 coarse cells a
+    /// cluster and column. A column of an unsupported type is kept with its reason and
     /// reported as unchecked; zero rows are allowed and make every column unchecked.
     ///
     /// # Errors
@@ -67,6 +87,14 @@ impl Reference {
         options: &FitOptions,
     ) -> Result<Self> {
         let batches: Vec<&RecordBatch> = batches.into_iter().collect();
+        Ok(Self::fit_kept(&batches, options)?.0)
+    }
+
+    /// The same, with the sorted values of each column.
+    pub(crate) fn fit_kept(
+        batches: &[&RecordBatch],
+        options: &FitOptions,
+    ) -> Result<(Self, Vec<Kept>)> {
         let Some(first) = batches.first() else {
             return Err(Error::invalid(
                 "a reference needs at least one batch, if only for its schema",
@@ -75,20 +103,33 @@ impl Reference {
         let schema = first.schema();
         let mut columns = select(&schema, options)?;
         let cluster = plan(&schema, &options.cluster)?;
-        let mut state = State::new(columns.iter().map(|fitted| &fitted.lane));
-        for batch in &batches {
-            state.tally(batch, &columns)?;
+        let mut gathered: Vec<Gathered> =
+            columns.iter().map(|fitted| Gathered::new(&fitted.lane)).collect();
+        let mut rows = 0;
+        for batch in batches {
+            let arrays = arrays(batch, &columns)?;
+            rows += batch.num_rows() as u64;
+            for ((array, fitted), column) in arrays.into_iter().zip(&columns).zip(&mut gathered) {
+                match fitted.lane {
+                    Lane::Unsupported(_) => column.skip(batch.num_rows()),
+                    _ => read(array, &fitted.lane, &mut |_, cell| column.push(cell))?,
+                }
+            }
         }
-        state.settle();
-        for (fitted, column) in columns.iter_mut().zip(&state.columns) {
-            fitted.coarse = Coarse::lay(&column.values);
+        let (mut states, mut kept) = (Vec::new(), Vec::new());
+        for (fitted, column) in columns.iter_mut().zip(gathered) {
+            let (layout, state, sorted) = column.settle(options.edges);
+            fitted.layout = layout;
+            states.push(state);
+            kept.push(sorted);
         }
+        let mut state = State::fitted(rows, states);
         if let Some(plan) = &cluster {
-            for batch in &batches {
+            for batch in batches {
                 state.count(batch, &columns, plan)?;
             }
         }
-        Ok(Self { columns, cluster, state })
+        Ok((Self { columns, cluster, state }, kept))
     }
 
     /// How many rows the reference was fitted to.
@@ -105,7 +146,7 @@ impl Reference {
     }
 
     pub(crate) fn empty_state(&self) -> State {
-        State::new(self.columns.iter().map(|fitted| &fitted.lane))
+        State::new(self.columns.iter().map(|fitted| &fitted.layout))
     }
 
     /// Whether states that were counted against `other` can be added to ours.
@@ -114,7 +155,7 @@ impl Reference {
             a.name == b.name
                 && a.data_type == b.data_type
                 && a.lane == b.lane
-                && a.coarse == b.coarse
+                && a.layout.same(&b.layout)
         };
         self.cluster == other.cluster
             && self.columns.len() == other.columns.len()
@@ -143,7 +184,7 @@ fn select(schema: &Schema, options: &FitOptions) -> Result<Vec<Fitted>> {
         }
         let (lane, kind) = Lane::of(field.data_type(), options.categorical.contains(name));
         let (name, data_type) = (name.clone(), field.data_type().clone());
-        columns.push(Fitted { name, data_type, kind, lane, coarse: Coarse::None });
+        columns.push(Fitted { name, data_type, kind, lane, layout: Layout::None });
     }
     Ok(columns)
 }

@@ -49,6 +49,8 @@ pub struct FitOptions {
     pub categorical: Vec<String>,
     /// Which rows belong together. The column that says so is not checked itself.
     pub cluster: ClusterBy,
+    /// How many edges the cells of a column have at most; by default about `16 sqrt(n)`, at least 1,024.
+    pub edges: Option<usize>,
 }
 
 impl FitOptions {
@@ -73,6 +75,14 @@ impl FitOptions {
         columns: impl IntoIterator<Item = S>,
     ) -> Self {
         self.categorical = columns.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Sets how many edges the cells of a column have at most: more cost memory and time, and make the
+    /// intervals of a report narrower.
+    #[must_use]
+    pub fn with_edges(mut self, edges: usize) -> Self {
+        self.edges = Some(edges);
         self
     }
 

@@ -1,163 +1,114 @@
 //! What is kept of the data: one mergeable state, equal for the same rows in any order.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use arrow::array::{Array, RecordBatch};
 
 use super::Fitted;
 use super::cluster::{ClusterKey, ClusterPlan, column};
-use super::coarse::{COARSE_CELLS, Codes, Cuts};
+use super::coarse::COARSE_CELLS;
 use super::lane::Lane;
+use super::layout::{Layout, Values, narrow};
 use super::read::{Cell, read};
 use crate::error::Result;
-use crate::statistic::{Point, Sample};
 
-/// Values wait unsorted until there are this many, or as many as there are distinct ones.
-const PENDING: usize = 8192;
 /// Numbers kept a cluster and column: its rows, then its coarse cells.
 pub(crate) const STRIDE: usize = COARSE_CELLS + 1;
 
-/// The values of a numeric column.
-#[derive(Debug, Clone)]
-pub(crate) struct Numbers<T> {
-    sample: Sample<T>,
-    pending: Vec<T>,
-}
-
-impl<T: Point> Default for Numbers<T> {
-    fn default() -> Self {
-        Self { sample: Sample::default(), pending: Vec::new() }
-    }
-}
-
-impl<T: Point> Numbers<T> {
-    fn push(&mut self, value: T) {
-        self.pending.push(value);
-        if self.pending.len() >= PENDING.max(self.sample.runs().len()) {
-            self.settle();
-        }
-    }
-
-    fn settle(&mut self) {
-        self.sample.absorb(&mut self.pending);
-    }
-
-    fn merge(&mut self, other: &Self) {
-        self.sample.merge(&other.sample);
-        self.pending.extend_from_slice(&other.pending);
-        self.settle();
-    }
-
-    /// The values, sorted; only what has been settled.
-    pub(crate) fn sample(&self) -> &Sample<T> {
-        &self.sample
-    }
-}
-
-#[derive(Debug, Clone)]
-pub(crate) enum Values {
-    Float(Numbers<f64>),
-    Integer(Numbers<i128>),
-    Category(HashMap<String, u64>),
-    Unsupported,
-}
-
-/// Where a column's values fall when clusters are counted.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Coarse {
-    Float(Cuts<f64>),
-    Integer(Cuts<i128>),
-    Category(Codes),
-    None,
-}
-
-impl Coarse {
-    pub(crate) fn lay(values: &Values) -> Self {
-        match values {
-            Values::Float(numbers) => Self::Float(Cuts::lay(&numbers.sample)),
-            Values::Integer(numbers) => Self::Integer(Cuts::lay(&numbers.sample)),
-            Values::Category(counts) => Self::Category(Codes::lay(counts)),
-            Values::Unsupported => Self::None,
-        }
-    }
-
-    /// `None` for a cell that holds no usable value.
-    fn cell_of(&self, cell: Cell<'_>) -> Option<usize> {
-        match (self, cell) {
-            (Self::Float(cuts), Cell::Float(value)) => value.canonical().map(|v| cuts.cell_of(v)),
-            (Self::Integer(cuts), Cell::Integer(value)) => Some(cuts.cell_of(value)),
-            (Self::Category(codes), Cell::Text(text)) => Some(codes.cell_of(text)),
-            _ => None,
-        }
-    }
-}
-
-/// One column's state.
-#[derive(Debug, Clone)]
-pub(crate) struct ColumnState {
+/// How many rows hold what.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Seen {
     pub(crate) rows: u64,
     pub(crate) null: u64,
     pub(crate) nan: u64,
     pub(crate) infinite: u64,
+}
+
+impl Seen {
+    /// Counts a row, and says whether its value is usable.
+    #[inline]
+    pub(crate) fn count(&mut self, cell: Cell<'_>) -> bool {
+        self.rows += 1;
+        match cell {
+            Cell::Null => self.null += 1,
+            Cell::Float(value) if value.is_nan() => self.nan += 1,
+            Cell::Float(value) if value.is_infinite() => self.infinite += 1,
+            _ => return true,
+        }
+        false
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.rows += other.rows;
+        self.null += other.null;
+        self.nan += other.nan;
+        self.infinite += other.infinite;
+    }
+}
+
+/// One column's state.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct ColumnState {
+    pub(crate) seen: Seen,
     pub(crate) values: Values,
     /// [`STRIDE`] numbers a cluster, by slot.
     pub(crate) clusters: Vec<u64>,
 }
 
 impl ColumnState {
-    fn new(lane: &Lane) -> Self {
-        let values = match lane {
-            Lane::Float => Values::Float(Numbers::default()),
-            Lane::Integer { .. } => Values::Integer(Numbers::default()),
-            Lane::Category => Values::Category(HashMap::new()),
-            Lane::Unsupported(_) => Values::Unsupported,
-        };
-        Self { rows: 0, null: 0, nan: 0, infinite: 0, values, clusters: Vec::new() }
+    fn new(layout: &Layout) -> Self {
+        Self { seen: Seen::default(), values: layout.empty(), clusters: Vec::new() }
     }
 
     /// The rows with a usable value.
     pub(crate) fn finite(&self) -> u64 {
-        self.rows - self.null - self.nan - self.infinite
+        let Seen { rows, null, nan, infinite } = self.seen;
+        rows - null - nan - infinite
     }
 
-    pub(crate) fn tally(&mut self, cell: Cell<'_>) {
-        self.rows += 1;
-        match (cell, &mut self.values) {
-            (Cell::Null, _) => self.null += 1,
-            (Cell::Float(value), _) if value.is_nan() => self.nan += 1,
-            (Cell::Float(value), _) if value.is_infinite() => self.infinite += 1,
-            (Cell::Float(value), Values::Float(numbers)) => numbers.push(value + 0.0),
-            (Cell::Integer(value), Values::Integer(numbers)) => numbers.push(value),
-            (Cell::Text(text), Values::Category(counts)) => match counts.get_mut(text) {
-                Some(count) => *count += 1,
-                None => {
-                    counts.insert(text.to_owned(), 1);
+    #[inline]
+    pub(crate) fn tally(&mut self, layout: &Layout, cell: Cell<'_>) {
+        if !self.seen.count(cell) {
+            return;
+        }
+        match (layout, cell, &mut self.values) {
+            (Layout::Float(own), Cell::Float(value), Values::Numbers(tally)) => {
+                tally.add(&own.anchors, value);
+            }
+            (Layout::Integer(own), Cell::Integer(value), Values::Numbers(tally)) => {
+                tally.add(&own.anchors, narrow(value));
+            }
+            (Layout::Wide(own), Cell::Integer(value), Values::Numbers(tally)) => {
+                tally.add(&own.anchors, value);
+            }
+            (Layout::Category(_), Cell::Text(text), Values::Category(counts)) => {
+                match counts.get_mut(text) {
+                    Some(count) => *count += 1,
+                    None => {
+                        counts.insert(text.to_owned(), 1);
+                    }
                 }
-            },
+            }
             // A lane reads only cells of its own kind; were it otherwise, the row would still count.
-            _ => self.null += 1,
+            _ => self.seen.null += 1,
         }
     }
 
-    pub(crate) fn count(&mut self, cell: Cell<'_>, coarse: &Coarse, slot: usize) {
+    pub(crate) fn count(&mut self, cell: Cell<'_>, layout: &Layout, slot: usize) {
         if self.clusters.len() < (slot + 1) * STRIDE {
             self.clusters.resize((slot + 1) * STRIDE, 0);
         }
         let own = &mut self.clusters[slot * STRIDE..][..STRIDE];
         own[0] += 1;
-        if let Some(index) = coarse.cell_of(cell) {
+        if let Some(index) = layout.coarse(cell) {
             own[index + 1] += 1;
         }
     }
 
     fn merge(&mut self, other: &Self, slots: &[usize]) {
-        self.rows += other.rows;
-        self.null += other.null;
-        self.nan += other.nan;
-        self.infinite += other.infinite;
+        self.seen.merge(&other.seen);
         match (&mut self.values, &other.values) {
-            (Values::Float(own), Values::Float(other)) => own.merge(other),
-            (Values::Integer(own), Values::Integer(other)) => own.merge(other),
+            (Values::Numbers(own), Values::Numbers(other)) => own.merge(other),
             (Values::Category(own), Values::Category(other)) => {
                 for (name, count) in other {
                     *own.entry(name.clone()).or_default() += count;
@@ -184,8 +135,13 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(crate) fn new<'a>(lanes: impl Iterator<Item = &'a Lane>) -> Self {
-        Self { rows: 0, columns: lanes.map(ColumnState::new).collect(), slots: BTreeMap::new() }
+    pub(crate) fn new<'a>(layouts: impl Iterator<Item = &'a Layout>) -> Self {
+        Self { rows: 0, columns: layouts.map(ColumnState::new).collect(), slots: BTreeMap::new() }
+    }
+
+    /// What a reference was counted to be.
+    pub(crate) fn fitted(rows: u64, columns: Vec<ColumnState>) -> Self {
+        Self { rows, columns, slots: BTreeMap::new() }
     }
 
     /// The slots in the order of their clusters' keys.
@@ -210,19 +166,16 @@ impl State {
         self.rows += batch.num_rows() as u64;
         for ((array, fitted), state) in arrays.into_iter().zip(columns).zip(&mut self.columns) {
             read(array, &fitted.lane, &mut |row, cell| {
-                state.tally(cell);
+                state.tally(&fitted.layout, cell);
                 if let Some(&slot) = slots.get(row) {
-                    state.count(cell, &fitted.coarse, slot);
+                    state.count(cell, &fitted.layout, slot);
                 }
             })?;
-            state.count_unread(&fitted.lane, batch.num_rows());
+            if matches!(fitted.lane, Lane::Unsupported(_)) {
+                state.seen.rows += batch.num_rows() as u64;
+            }
         }
         Ok(())
-    }
-
-    /// The first pass of a fit: values without clusters.
-    pub(crate) fn tally(&mut self, batch: &RecordBatch, columns: &[Fitted]) -> Result<()> {
-        self.observe(batch, columns, None)
     }
 
     /// The second pass of a fit: clusters in the cells that the first pass has laid.
@@ -236,7 +189,7 @@ impl State {
         let slots = self.row_slots(batch, Some(plan))?;
         for ((array, fitted), state) in arrays.into_iter().zip(columns).zip(&mut self.columns) {
             read(array, &fitted.lane, &mut |row, cell| {
-                state.count(cell, &fitted.coarse, slots[row]);
+                state.count(cell, &fitted.layout, slots[row]);
             })?;
         }
         Ok(())
@@ -271,27 +224,9 @@ impl State {
             own.merge(other, &slots);
         }
     }
-
-    /// Sorts what still waits, so that the samples hold every value.
-    pub(crate) fn settle(&mut self) {
-        for column in &mut self.columns {
-            match &mut column.values {
-                Values::Float(numbers) => numbers.settle(),
-                Values::Integer(numbers) => numbers.settle(),
-                Values::Category(_) | Values::Unsupported => {}
-            }
-        }
-    }
 }
 
-impl ColumnState {
-    fn count_unread(&mut self, lane: &Lane, rows: usize) {
-        if matches!(lane, Lane::Unsupported(_)) {
-            self.rows += rows as u64;
-        }
-    }
-}
-
-fn arrays<'a>(batch: &'a RecordBatch, columns: &[Fitted]) -> Result<Vec<&'a dyn Array>> {
+/// The arrays of the columns that were fitted, checked by name and type.
+pub(super) fn arrays<'a>(batch: &'a RecordBatch, columns: &[Fitted]) -> Result<Vec<&'a dyn Array>> {
     columns.iter().map(|fitted| column(batch, &fitted.name, &fitted.data_type)).collect()
 }

@@ -1,25 +1,33 @@
 //! One comparison from end to end: describe each column, test it, decide over all.
 
-use super::describe::{Description, categorical, numeric, union};
+use super::describe::{Description, Numbers, categorical, union};
+use super::exact::Looked;
 use super::{
     Change, ColumnReport, Counts, Dataset, Report, SCHEMA, Sides, Statistics, Test, Verdict,
 };
 use crate::decision::{
     Cells, Compared, Evidence, Exchange, Outcome, Tested, Units, decide, nulls, range, values,
 };
+use crate::cells::{Anchors, Exact, Number, Tally};
 use crate::monitor::MonitorOptions;
-use crate::reference::{ColumnState, Fitted, Lane, Reference, State, Values};
-use crate::statistic::{Point, Sample, pool};
+use crate::reference::{ColumnState, Fitted, Lane, Layout, Reference, Seen, State, Values};
+
 
 /// Compares the settled state of the current data with the reference.
-pub(crate) fn build(reference: &Reference, current: &State, options: &MonitorOptions) -> Report {
+pub(crate) fn build(
+    reference: &Reference,
+    current: &State,
+    options: &MonitorOptions,
+    looked: &[Looked],
+) -> Report {
     let clustered = reference.cluster.is_some();
     let mut drafts = Vec::new();
     let mut evidence = Vec::new();
     let columns = reference.columns.iter().zip(&reference.state.columns).zip(&current.columns);
-    for ((fitted, old), new) in columns {
+    for (at, ((fitted, old), new)) in columns.enumerate() {
         let units = clustered.then(|| Units::new((&reference.state, old), (current, new)));
-        let pair = Pair { fitted, old, new, options };
+        let looked = looked.get(at).unwrap_or(&Looked::None);
+        let pair = Pair { fitted, old, new, looked, options };
         let (draft, found) = pair.examine(units);
         drafts.push(draft);
         evidence.push(found);
@@ -58,6 +66,7 @@ struct Pair<'a> {
     fitted: &'a Fitted,
     old: &'a ColumnState,
     new: &'a ColumnState,
+    looked: &'a Looked,
     options: &'a MonitorOptions,
 }
 
@@ -99,16 +108,31 @@ impl<'a> Pair<'a> {
     /// Describes the column; for numbers also how many current values are out of range.
     fn compare(&self, exchange: &Exchange) -> (Description, Option<Compared>, Option<u64>) {
         let divisor = match self.fitted.lane {
-            Lane::Integer { divisor } => divisor,
+            Lane::Integer { divisor, .. } => divisor,
             _ => 1.0,
         };
         match (&self.old.values, &self.new.values) {
-            (Values::Float(old), Values::Float(new)) => {
-                self.ordered(old.sample(), new.sample(), divisor, exchange)
-            }
-            (Values::Integer(old), Values::Integer(new)) => {
-                self.ordered(old.sample(), new.sample(), divisor, exchange)
-            }
+            (Values::Numbers(old), Values::Numbers(new)) => match (&self.fitted.layout, self.looked) {
+                (Layout::Float(own), Looked::Float(exact)) => {
+                    self.ordered(&own.anchors, (old, new), Some(exact), divisor, exchange)
+                }
+                (Layout::Float(own), _) => {
+                    self.ordered(&own.anchors, (old, new), None, divisor, exchange)
+                }
+                (Layout::Integer(own), Looked::Integer(exact)) => {
+                    self.ordered(&own.anchors, (old, new), Some(exact), divisor, exchange)
+                }
+                (Layout::Integer(own), _) => {
+                    self.ordered(&own.anchors, (old, new), None, divisor, exchange)
+                }
+                (Layout::Wide(own), Looked::Wide(exact)) => {
+                    self.ordered(&own.anchors, (old, new), Some(exact), divisor, exchange)
+                }
+                (Layout::Wide(own), _) => {
+                    self.ordered(&own.anchors, (old, new), None, divisor, exchange)
+                }
+                _ => (Description::default(), None, None),
+            },
             (Values::Category(old), Values::Category(new)) => {
                 let union = union(old, new);
                 let description = categorical(&union, self.options.psi_empty_bins);
@@ -123,28 +147,25 @@ impl<'a> Pair<'a> {
         }
     }
 
-    fn ordered<T: Point>(
+    fn ordered<T: Number>(
         &self,
-        old: &Sample<T>,
-        new: &Sample<T>,
+        anchors: &Anchors<T>,
+        (old, new): (&Tally, &Tally),
+        exact: Option<&Exact<T>>,
         divisor: f64,
         exchange: &Exchange,
     ) -> (Description, Option<Compared>, Option<u64>) {
         let clustered = matches!(exchange, Exchange::Clusters(_));
-        let description = numeric(old, new, divisor, clustered, self.options.psi_empty_bins);
+        let empty_bins = self.options.psi_empty_bins;
+        let numbers = Numbers { anchors, old, new, exact, divisor, clustered, empty_bins };
+        let description = numbers.describe();
         let cells = match exchange {
-            Exchange::Rows => {
-                Cells::join(pool(old.runs(), new.runs()).map(|p| (p.reference, p.current)))
-            }
+            Exchange::Rows => Cells::join(numbers.counts()),
             Exchange::Clusters(_) => Cells::default(),
         };
         let compared =
             Compared::Ordered { cells, ks: description.distance, scale: description.scale };
-        let outside = old.min().zip(old.max()).map(|(low, high)| {
-            let beyond = |run: &&(T, u64)| run.0.order(low).is_lt() || run.0.order(high).is_gt();
-            new.runs().iter().filter(beyond).map(|run| run.1).sum()
-        });
-        (description, Some(compared), outside)
+        (description, Some(compared), numbers.outside())
     }
 
     /// Why nothing can be compared.
@@ -153,7 +174,7 @@ impl<'a> Pair<'a> {
             return Some(reason.clone());
         }
         let empty = |name: &str, state: &ColumnState| {
-            let ColumnState { rows, null, nan, infinite, .. } = state;
+            let Seen { rows, null, nan, infinite } = state.seen;
             (state.finite() == 0).then(|| {
                 format!(
                     "no usable value in the {name} data: rows={rows} null={null} nan={nan} \
@@ -169,7 +190,7 @@ impl<'a> Pair<'a> {
     }
 
     fn rows(&self) -> Sides<u64> {
-        Sides { reference: self.old.rows, current: self.new.rows }
+        Sides { reference: self.old.seen.rows, current: self.new.seen.rows }
     }
 
     fn usable(&self) -> Sides<u64> {
@@ -240,6 +261,6 @@ fn show_p_values(statistics: &mut Statistics, tests: &[Tested]) {
 }
 
 fn counts(state: &ColumnState) -> Counts {
-    let ColumnState { rows, null, nan, infinite, .. } = *state;
+    let Seen { rows, null, nan, infinite } = state.seen;
     Counts { rows, null, nan, infinite, finite: state.finite() }
 }

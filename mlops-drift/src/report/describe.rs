@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::exact::{SHOWN, position};
 use super::{
     Bound, BoundedStatistic, Categories, KsReport, Moved, PsiReport, QuantileShift, ShiftStatistic,
     Statistics, TestedStatistic, WassersteinReport, bins,
 };
+use crate::cells::{Anchors, Bounds, Exact, Number, Tally, bounds, energy, locate};
 use crate::statistic::{
-    EmptyBins, Ks, Point, RankStatistic, Sample, anderson_darling, bin_counts, cramer_von_mises,
-    decile_edges, energy_distance, ks, ks_p_value, mann_whitney, moments, mood, psi, wasserstein,
+    EmptyBins, Ks, RankStatistic, anderson_darling_of, ks_p_value_of, mann_whitney_of, mood_of, psi,
 };
 
 /// How many moved categories, and how many new and vanished ones, a report names at most.
@@ -27,93 +28,176 @@ pub(super) struct Description {
     pub(super) scale: Option<f64>,
 }
 
-/// A numeric column; values are divided by `divisor` on their way into the report.
-pub(super) fn numeric<T: Point>(
-    reference: &Sample<T>,
-    current: &Sample<T>,
-    divisor: f64,
-    clustered: bool,
-    empty_bins: EmptyBins,
-) -> Description {
-    let distance = ks(reference, current);
-    let spread = mood(reference, current);
-    let edges = decile_edges(reference);
-    let bins = [bin_counts(reference, &edges), bin_counts(current, &edges)];
-    let bounds: Vec<f64> = edges.iter().map(|edge| edge.to_f64() / divisor).collect();
-    let binned = bins::statistics(&bins, empty_bins);
-    let (mean_shift, std_shift) = shifts(reference, current, divisor);
-    Description {
-        moved: moved_bins(&bounds, &bins),
-        quantile_shifts: quantile_shifts(reference, current, divisor),
-        distance: distance.map(|ks| ks.value),
-        scale: spread.map(|mood| mood.effect.map_or(0.0, |ratio| (ratio - 1.0).abs())),
-        statistics: Statistics {
-            ks: Some(distance.map_or_else(KsReport::default, |ks| {
-                ks_report(&ks, reference, current, clustered)
-            })),
-            wasserstein: Some(wasserstein_report(reference, current, divisor)),
-            psi: Some(psi_report(bounds, bins, empty_bins)),
-            mann_whitney: Some(ranked(mann_whitney(reference, current))),
-            mood: Some(ranked(spread)),
-            anderson_darling: Some(TestedStatistic {
-                value: anderson_darling(reference, current).map(|ad| ad.value),
-                p_value: None,
-                effect: distance.map(|ks| ks.value),
-            }),
-            energy: Some(exact(energy_distance(reference, current).map(|d| d / divisor.sqrt()))),
-            cramer_von_mises: Some(exact(cramer_von_mises(reference, current))),
-            mean_shift: Some(mean_shift),
-            std_shift: Some(std_shift),
-            ..binned
-        },
-        categories: Categories::default(),
+/// Both sides of a numeric column in its cells.
+pub(super) struct Numbers<'a, T: Number> {
+    pub(super) anchors: &'a Anchors<T>,
+    pub(super) old: &'a Tally,
+    pub(super) new: &'a Tally,
+    /// What a second look has found.
+    pub(super) exact: Option<&'a Exact<T>>,
+    /// What values are divided by on their way into the report.
+    pub(super) divisor: f64,
+    /// Whether rows share clusters.
+    pub(super) clustered: bool,
+    pub(super) empty_bins: EmptyBins,
+}
+
+impl<T: Number> Numbers<'_, T> {
+    /// The counts of both sides in ascending cells, those that hold anything.
+    pub(super) fn counts(&self) -> impl Iterator<Item = (u64, u64)> + Clone + '_ {
+        self.old.counts().zip(self.new.counts()).filter(|counts| counts.0 + counts.1 > 0)
     }
-}
 
-fn exact(value: Option<f64>) -> BoundedStatistic {
-    BoundedStatistic { value, interval: None }
-}
-
-fn ks_report<T: Point>(
-    ks: &Ks,
-    reference: &Sample<T>,
-    current: &Sample<T>,
-    clustered: bool,
-) -> KsReport {
-    // The law is one of independent rows; for others it would be wrong, not approximate.
-    let p = if clustered { None } else { ks_p_value(ks, reference, current) };
-    KsReport {
-        value: Some(ks.value),
-        numerator: Some(ks.numerator.to_string()),
-        denominator: Some(ks.denominator.to_string()),
-        p_value: p.map(|p| p.p),
-        log_p_value: p.map(|p| p.log_p),
-        law: p.map(|p| p.law),
-        interval: None,
+    /// How many current values lie outside of everything the reference holds; `None` where it holds
+    /// nothing.
+    pub(super) fn outside(&self) -> Option<u64> {
+        let slots = &self.new.slots;
+        let (first, last) = (slots.first()?, slots.last()?);
+        (slots.len() > 1).then_some(first.inside + last.inside)
     }
-}
 
-fn wasserstein_report<T: Point>(
-    reference: &Sample<T>,
-    current: &Sample<T>,
-    divisor: f64,
-) -> WassersteinReport {
-    let value = wasserstein(reference, current);
-    let over = |unit: Option<f64>| {
-        let unit = unit.filter(|unit| *unit > 0.0)?;
-        // Both of them infinite says nothing.
-        value.map(|value| value / unit).filter(|ratio| !ratio.is_nan())
-    };
-    let iqr = reference.quantile(1, 4).zip(reference.quantile(3, 4)).map(|(low, high)| {
-        let scale = T::scale(low, high);
-        T::gap(low, high, scale) / scale
-    });
-    let deviation = moments(reference, reference).map(|moments| moments.reference.1);
-    WassersteinReport {
-        value: value.map(|value| value / divisor),
-        over_iqr: over(iqr),
-        over_std: over(deviation),
-        interval: None,
+    pub(super) fn describe(&self) -> Description {
+        let bounds = bounds(self.anchors, self.old, self.new);
+        let distance = bounds.as_ref().map(|bounds| {
+            let numerator = self.exact.map_or(bounds.ks[0], |exact| exact.ks);
+            Ks::of(numerator, bounds.product)
+        });
+        let spread = mood_of(self.counts());
+        let bins = [self.anchors.bin_counts(self.old), self.anchors.bin_counts(self.new)];
+        let edges = self.anchors.bin_edges();
+        let edges: Vec<f64> = edges.iter().map(|edge| edge.to_f64() / self.divisor).collect();
+        let binned = bins::statistics(&bins, self.empty_bins);
+        let (mean_shift, std_shift) = self.shifts();
+        Description {
+            moved: moved_bins(&edges, &bins),
+            quantile_shifts: self.quantile_shifts(),
+            distance: distance.map(|ks| ks.value),
+            scale: spread.map(|mood| mood.effect.map_or(0.0, |ratio| (ratio - 1.0).abs())),
+            statistics: Statistics {
+                ks: Some(self.ks_report(distance, bounds.as_ref())),
+                wasserstein: Some(self.wasserstein_report(bounds.as_ref())),
+                psi: Some(psi_report(edges, bins, self.empty_bins)),
+                mann_whitney: Some(ranked(mann_whitney_of(self.counts()))),
+                mood: Some(ranked(spread)),
+                anderson_darling: Some(TestedStatistic {
+                    value: anderson_darling_of(self.counts()).map(|ad| ad.value),
+                    p_value: None,
+                    effect: distance.map(|ks| ks.value),
+                }),
+                energy: self.energy_report(),
+                mean_shift: Some(mean_shift),
+                std_shift: Some(std_shift),
+                ..binned
+            },
+            categories: Categories::default(),
+        }
+    }
+
+    fn ks_report(&self, distance: Option<Ks>, bounds: Option<&Bounds>) -> KsReport {
+        let (Some(ks), Some(bounds)) = (distance, bounds) else {
+            return KsReport::default();
+        };
+        // The law is one of independent rows; for others it would be wrong, not approximate.
+        let p = match self.clustered {
+            true => None,
+            false => ks_p_value_of(&ks, self.old.len(), self.new.len(), self.counts()),
+        };
+        let open = self.exact.is_none() && bounds.ks[0] != bounds.ks[1];
+        let upper = Ks::of(bounds.ks[1], bounds.product).value;
+        KsReport {
+            value: Some(ks.value),
+            numerator: Some(ks.numerator.to_string()),
+            denominator: Some(ks.denominator.to_string()),
+            p_value: p.map(|p| p.p),
+            log_p_value: p.map(|p| p.log_p),
+            law: p.map(|p| p.law),
+            interval: open.then_some([ks.value, upper]),
+        }
+    }
+
+    fn wasserstein_report(&self, bounds: Option<&Bounds>) -> WassersteinReport {
+        let value = match (self.exact, bounds) {
+            (Some(exact), _) => Some(exact.wasserstein),
+            (None, bounds) => bounds.map(|bounds| bounds.wasserstein[0]),
+        };
+        let over = |unit: Option<f64>| {
+            let unit = unit.filter(|unit| *unit > 0.0)?;
+            // Both of them infinite says nothing.
+            value.map(|value| value / unit).filter(|ratio| !ratio.is_nan())
+        };
+        let quartiles = self.quantile(0, 25).zip(self.quantile(0, 75));
+        let iqr = quartiles.map(|(low, high)| {
+            let scale = T::scale(low, high);
+            T::gap(low, high, scale) / scale
+        });
+        let interval = bounds.map(|bounds| bounds.wasserstein.map(|bound| bound / self.divisor));
+        WassersteinReport {
+            value: value.map(|value| value / self.divisor),
+            over_iqr: over(iqr),
+            over_std: over(self.moments(self.old).map(|moments| moments.1)),
+            interval: interval.filter(|[low, high]| self.exact.is_none() && low != high),
+        }
+    }
+
+    /// A power of two that keeps sums over the range of the edges finite.
+    fn down(&self) -> f64 {
+        match self.anchors.edges() {
+            [first, .., last] => T::scale(*first, *last),
+            _ => 1.0,
+        }
+    }
+
+    /// Mean distance from the centre and standard deviation.
+    fn moments(&self, side: &Tally) -> Option<(f64, f64)> {
+        let down = self.down();
+        self.anchors.moments(side, down).map(|(mean, deviation)| (mean / down, deviation / down))
+    }
+
+    fn shifts(&self) -> (ShiftStatistic, ShiftStatistic) {
+        let Some((old, new)) = self.moments(self.old).zip(self.moments(self.new)) else {
+            return Default::default();
+        };
+        let centre = self.anchors.centre().to_f64();
+        let shift = |value: f64, reference: f64, current: f64| ShiftStatistic {
+            value: Some(value / self.divisor),
+            reference: Some(reference / self.divisor),
+            current: Some(current / self.divisor),
+        };
+        (
+            shift(new.0 - old.0, centre + old.0, centre + new.0),
+            shift(new.1 - old.1, old.1, new.1),
+        )
+    }
+
+    fn quantile_shifts(&self) -> Vec<QuantileShift> {
+        let value = |side: usize, percent: u64| {
+            self.quantile(side, percent).map(|value| value.to_f64() / self.divisor)
+        };
+        let shift = |&percent: &u64| QuantileShift {
+            q: percent as f64 / 100.0,
+            reference: value(0, percent),
+            current: value(1, percent),
+        };
+        SHOWN.iter().map(shift).collect()
+    }
+
+    /// The quantile of type 7 of the reference (0) or the current side (1).
+    fn quantile(&self, side: usize, percent: u64) -> Option<T> {
+        let tally = if side == 0 { self.old } else { self.new };
+        let (rank, rest) = position(tally.len(), percent)?;
+        let value = |rank: u64| {
+            let located = locate(self.anchors, tally, rank)?;
+            let known = self.exact.and_then(|exact| exact.value(side, located));
+            known.or_else(|| Some(located.guess(self.anchors, tally)))
+        };
+        let low = value(rank)?;
+        if rest == 0 { Some(low) } else { Some(T::between(low, value(rank + 1)?, rest, 100)) }
+    }
+
+    fn energy_report(&self) -> Option<BoundedStatistic> {
+        let [low, high] = energy(self.anchors, self.old, self.new)?.map(|e| e / self.divisor.sqrt());
+        let known = low == high;
+        Some(BoundedStatistic { value: known.then_some(low), interval: (!known).then_some([low, high]) })
     }
 }
 
@@ -129,41 +213,6 @@ fn ranked(statistic: Option<RankStatistic>) -> TestedStatistic {
         p_value: None,
         effect: statistic.and_then(|s| s.effect),
     }
-}
-
-fn shifts<T: Point>(
-    reference: &Sample<T>,
-    current: &Sample<T>,
-    divisor: f64,
-) -> (ShiftStatistic, ShiftStatistic) {
-    let Some(moments) = moments(reference, current) else {
-        return Default::default();
-    };
-    let shift = |value: f64, reference: f64, current: f64| ShiftStatistic {
-        value: Some(value / divisor),
-        reference: Some(reference / divisor),
-        current: Some(current / divisor),
-    };
-    (
-        shift(moments.mean_shift, moments.reference.0, moments.current.0),
-        shift(moments.std_shift, moments.reference.1, moments.current.1),
-    )
-}
-
-fn quantile_shifts<T: Point>(
-    reference: &Sample<T>,
-    current: &Sample<T>,
-    divisor: f64,
-) -> Vec<QuantileShift> {
-    let quantile = |sample: &Sample<T>, percent: u64| {
-        sample.quantile(percent, 100).map(|value| value.to_f64() / divisor)
-    };
-    let shift = |percent: u64| QuantileShift {
-        q: percent as f64 / 100.0,
-        reference: quantile(reference, percent),
-        current: quantile(current, percent),
-    };
-    [5, 25, 50, 75, 95].map(shift).to_vec()
 }
 
 fn moved_bins(edges: &[f64], bins: &[Vec<u64>; 2]) -> Vec<Moved> {

@@ -7,6 +7,7 @@
 mod bins;
 mod build;
 mod describe;
+mod exact;
 pub(crate) mod number;
 
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::decision::Correction;
 use crate::statistic::{EmptyBins, Law};
 pub(crate) use build::build;
+pub(crate) use exact::look_again;
 
 /// The name of the shape, as `schema` holds it.
 pub const SCHEMA: &str = "mlops.drift.report/1";

@@ -2,7 +2,7 @@
 
 use std::f64::consts::PI;
 
-use super::sample::{Point, Sample, pool};
+use super::sample::{Point, Sample, pooled_counts};
 use super::sum::Sum;
 
 /// The two-sample Anderson-Darling statistic.
@@ -40,24 +40,32 @@ pub fn anderson_darling<T: Point>(
     reference: &Sample<T>,
     current: &Sample<T>,
 ) -> Option<AndersonDarling> {
-    let (n, m) = (i128::from(reference.len()), i128::from(current.len()));
+    anderson_darling_of(pooled_counts(reference, current))
+}
+
+/// [`anderson_darling`] of the two sides' counts in ascending cells.
+pub(crate) fn anderson_darling_of(
+    counts: impl Iterator<Item = (u64, u64)> + Clone,
+) -> Option<AndersonDarling> {
+    let sum = |side: fn((u64, u64)) -> u64| counts.clone().map(side).map(i128::from).sum();
+    let (n, m): (i128, i128) = (sum(|counts| counts.0), sum(|counts| counts.1));
     if n == 0 || m == 0 {
         return None;
     }
     let all = n + m;
     let (mut below, mut own) = (0_i128, 0_i128);
     let mut sum = Sum::default();
-    for point in pool(reference.runs(), current.runs()) {
-        let here = i128::from(point.reference) + i128::from(point.current);
+    for (old, new) in counts {
+        let here = i128::from(old) + i128::from(new);
         // Twice B and twice M, so that all of it stays an integer.
         let middle = 2 * below + here;
-        let apart = all * (2 * own + i128::from(point.reference)) - n * middle;
+        let apart = all * (2 * own + i128::from(old)) - n * middle;
         let spread = middle * (2 * all - middle) - all * here;
         if spread > 0 {
             sum.add(here as f64 * (apart as f64).powi(2) / spread as f64);
         }
         below += here;
-        own += i128::from(point.reference);
+        own += i128::from(old);
     }
     let value = sum.value() * ((all - 1) as f64 / all as f64) / n as f64 / m as f64;
     Some(AndersonDarling { value, log_p: anderson_darling_log_p(value) })

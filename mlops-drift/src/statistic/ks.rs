@@ -17,6 +17,13 @@ pub struct Ks {
     pub denominator: u128,
 }
 
+impl Ks {
+    /// The distance of this fraction.
+    pub(crate) fn of(numerator: u128, denominator: u128) -> Self {
+        Self { value: ratio(numerator, denominator), numerator, denominator }
+    }
+}
+
 /// The two-sample Kolmogorov-Smirnov distance (Smirnov 1939), `max |F(x) - G(x)|`.
 ///
 /// Computed in integers by one pass over the merged samples, tied values as one step. `None` when a

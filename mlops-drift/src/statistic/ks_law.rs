@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::ks::Ks;
-use super::sample::{Point, Sample, pool};
+use super::sample::{Point, Sample, pooled_counts};
 
 /// Up to this product of the sample sizes the law is computed exactly.
 const EXACT_UP_TO: u128 = 1_000_000;
@@ -57,15 +57,24 @@ impl PValue {
 /// The p-value is never NaN; where it underflows, its logarithm carries the tail.
 #[must_use]
 pub fn ks_p_value<T: Point>(ks: &Ks, reference: &Sample<T>, current: &Sample<T>) -> Option<PValue> {
-    let (n, m) = (reference.len(), current.len());
+    ks_p_value_of(ks, reference.len(), current.len(), pooled_counts(reference, current))
+}
+
+/// [`ks_p_value`] of sides of these sizes, with their counts in ascending cells.
+pub(crate) fn ks_p_value_of(
+    ks: &Ks,
+    n: u64,
+    m: u64,
+    counts: impl Iterator<Item = (u64, u64)>,
+) -> Option<PValue> {
     if n == 0 || m == 0 {
         return None;
     }
     if ks.denominator <= EXACT_UP_TO {
         let mut open = vec![false; (n + m) as usize + 1];
         let mut seen = 0;
-        for point in pool(reference.runs(), current.runs()) {
-            seen += (point.reference + point.current) as usize;
+        for (old, new) in counts {
+            seen += (old + new) as usize;
             open[seen] = true;
         }
         let log_p = lattice(n, m, ks.numerator, |t| open[t]);

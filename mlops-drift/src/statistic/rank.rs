@@ -1,6 +1,6 @@
 //! Rank statistics of location (Mann-Whitney) and scale (Mood), with midranks for ties.
 
-use super::sample::{Point, Sample, pool};
+use super::sample::{Point, Sample, pooled_counts};
 
 /// A linear rank statistic of the current side.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -31,11 +31,18 @@ pub struct RankStatistic {
 /// ```
 #[must_use]
 pub fn mann_whitney<T: Point>(reference: &Sample<T>, current: &Sample<T>) -> Option<RankStatistic> {
-    let (n, m) = sizes(reference, current)?;
+    mann_whitney_of(pooled_counts(reference, current))
+}
+
+/// [`mann_whitney`] of the two sides' counts in ascending cells.
+pub(crate) fn mann_whitney_of(
+    counts: impl Iterator<Item = (u64, u64)> + Clone,
+) -> Option<RankStatistic> {
+    let (n, m) = sizes(counts.clone())?;
     let (mut before, mut doubled, mut tied) = (0_u128, 0_u128, 0.0);
-    for point in pool(reference.runs(), current.runs()) {
-        let here = u128::from(point.reference + point.current);
-        doubled += u128::from(point.current) * (2 * before + here + 1);
+    for (old, new) in counts {
+        let here = u128::from(old + new);
+        doubled += u128::from(new) * (2 * before + here + 1);
         tied += (here as f64).powi(3) - here as f64;
         before += here;
     }
@@ -55,16 +62,21 @@ pub fn mann_whitney<T: Point>(reference: &Sample<T>, current: &Sample<T>) -> Opt
 /// Tied values have the square of their common midrank as score. `None` when a side is empty.
 #[must_use]
 pub fn mood<T: Point>(reference: &Sample<T>, current: &Sample<T>) -> Option<RankStatistic> {
-    let (n, m) = sizes(reference, current)?;
+    mood_of(pooled_counts(reference, current))
+}
+
+/// [`mood`] of the two sides' counts in ascending cells.
+pub(crate) fn mood_of(counts: impl Iterator<Item = (u64, u64)> + Clone) -> Option<RankStatistic> {
+    let (n, m) = sizes(counts.clone())?;
     let total = n + m;
     // Twice the centred midrank is an integer; its square over 4 is the score.
     let mut before = 0_u128;
-    let scores: Vec<(u128, u64, u64)> = pool(reference.runs(), current.runs())
-        .map(|point| {
-            let here = u128::from(point.reference + point.current);
+    let scores: Vec<(u128, u64, u64)> = counts
+        .map(|(old, new)| {
+            let here = u128::from(old + new);
             let apart = (2 * before + here).abs_diff(total);
             before += here;
-            (apart * apart, point.reference, point.current)
+            (apart * apart, old, new)
         })
         .collect();
     let sum = |count: fn(&(u128, u64, u64)) -> u64| -> u128 {
@@ -92,7 +104,11 @@ fn ratio_of_means(reference: f64, current: f64) -> Option<f64> {
     (reference != 0.0 || current != 0.0).then_some(current / reference)
 }
 
-fn sizes<T: Point>(reference: &Sample<T>, current: &Sample<T>) -> Option<(u128, u128)> {
-    let sizes = (u128::from(reference.len()), u128::from(current.len()));
+/// How many rows each side has; `None` when one has none.
+fn sizes(counts: impl Iterator<Item = (u64, u64)>) -> Option<(u128, u128)> {
+    let sum = |sizes: (u128, u128), counts: (u64, u64)| {
+        (sizes.0 + u128::from(counts.0), sizes.1 + u128::from(counts.1))
+    };
+    let sizes = counts.fold((0, 0), sum);
     (sizes.0 > 0 && sizes.1 > 0).then_some(sizes)
 }

@@ -271,6 +271,14 @@ pub(crate) struct Pooled<T> {
     pub(crate) current: u64,
 }
 
+/// The counts of both sides, a distinct value, in ascending order.
+pub(crate) fn pooled_counts<'a, T: Point>(
+    reference: &'a Sample<T>,
+    current: &'a Sample<T>,
+) -> impl Iterator<Item = (u64, u64)> + Clone + 'a {
+    pool(reference.runs(), current.runs()).map(|point| (point.reference, point.current))
+}
+
 /// The distinct values of both sides in ascending order.
 pub(crate) fn pool<'a, T: Point>(
     mut reference: &'a [(T, u64)],

@@ -1,0 +1,89 @@
+//! Where a column's values are counted: in cells that its reference has laid.
+
+use std::collections::HashMap;
+
+use super::coarse::{Codes, Unions};
+use super::read::Cell;
+use crate::cells::{Anchors, Number, Tally};
+
+/// The cells of one column, fine and coarse.
+#[derive(Debug, Clone)]
+pub(crate) enum Layout {
+    Float(Ordered<f64>),
+    Integer(Ordered<i64>),
+    Wide(Ordered<i128>),
+    Category(Codes),
+    /// Nothing is counted.
+    None,
+}
+
+/// The cells of a column of numbers.
+#[derive(Debug, Clone)]
+pub(crate) struct Ordered<T: Number> {
+    pub(crate) anchors: Anchors<T>,
+    unions: Unions,
+}
+
+impl<T: Number> Ordered<T> {
+    pub(crate) fn new(anchors: Anchors<T>, reference: &Tally) -> Self {
+        let unions = Unions::lay(&anchors, reference);
+        Self { anchors, unions }
+    }
+
+    fn same(&self, other: &Self) -> bool {
+        self.anchors.edges() == other.anchors.edges() && self.unions == other.unions
+    }
+}
+
+/// What was counted of a column.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Values {
+    Numbers(Tally),
+    Category(HashMap<String, u64>),
+    Unsupported,
+}
+
+impl Layout {
+    /// Nothing counted yet.
+    pub(crate) fn empty(&self) -> Values {
+        match self {
+            Self::Float(ordered) => Values::Numbers(Tally::new(ordered.anchors.len())),
+            Self::Integer(ordered) => Values::Numbers(Tally::new(ordered.anchors.len())),
+            Self::Wide(ordered) => Values::Numbers(Tally::new(ordered.anchors.len())),
+            Self::Category(_) => Values::Category(HashMap::new()),
+            Self::None => Values::Unsupported,
+        }
+    }
+
+    /// The coarse cell of a value; `None` for one that is not usable.
+    pub(crate) fn coarse(&self, cell: Cell<'_>) -> Option<usize> {
+        match (self, cell) {
+            (Self::Float(own), Cell::Float(value)) => {
+                value.is_finite().then(|| own.unions.cell_of(&own.anchors, value))
+            }
+            (Self::Integer(own), Cell::Integer(value)) => {
+                Some(own.unions.cell_of(&own.anchors, narrow(value)))
+            }
+            (Self::Wide(own), Cell::Integer(value)) => Some(own.unions.cell_of(&own.anchors, value)),
+            (Self::Category(codes), Cell::Text(text)) => Some(codes.cell_of(text)),
+            _ => None,
+        }
+    }
+
+    /// Whether counts in one can be added to counts in the other.
+    pub(crate) fn same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Float(a), Self::Float(b)) => a.same(b),
+            (Self::Integer(a), Self::Integer(b)) => a.same(b),
+            (Self::Wide(a), Self::Wide(b)) => a.same(b),
+            (Self::Category(a), Self::Category(b)) => a == b,
+            (Self::None, Self::None) => true,
+            _ => false,
+        }
+    }
+}
+
+/// A number of a lane of at most 64 bits; whatever came otherwise would be at the nearest end.
+pub(crate) fn narrow(value: i128) -> i64 {
+    i64::try_from(value).unwrap_or(if value < 0 { i64::MIN } else { i64::MAX })
+}
