@@ -66,7 +66,7 @@ impl Tally {
     #[inline(always)]
     fn count<T: Number>(&mut self, anchors: &Anchors<T>, value: T, cell: usize) {
         // One comparison for both ends: cell 0 wraps around.
-        if cell.wrapping_sub(1) >= anchors.len() - 1 {
+        if cell.wrapping_sub(1) >= anchors.len().wrapping_sub(1) {
             return self.count_end(anchors, value, cell);
         }
         let edge = anchors.padded[cell - 1];
@@ -86,6 +86,9 @@ impl Tally {
             return;
         }
         slot.inside += 1;
+        if anchors.len() == 0 {
+            return; // An empty reference has nothing to measure from.
+        }
         let (distance, quarters) = value.difference(edge);
         let sum = if cell == 0 { &mut self.below } else { &mut self.above };
         sum.add(distance, quarters);
