@@ -24,6 +24,8 @@
 //! | [`drift`] | a drift monitor as an observer of a model server |
 //! | [`store`] | stores in temporary folders, with runs in them |
 
+#![allow(clippy::print_stdout)]
+
 pub mod child;
 pub mod client;
 pub mod drift;
@@ -31,6 +33,18 @@ pub mod store;
 
 /// What a program fails with.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// How a program ends: 0 when what it measured is as it should be, 1 when not, 2 when it failed.
+pub fn end(outcome: Result<bool, BoxError>) -> std::process::ExitCode {
+    match outcome {
+        Ok(true) => std::process::ExitCode::SUCCESS,
+        Ok(false) => std::process::ExitCode::FAILURE,
+        Err(error) => {
+            println!("failed: {error}");
+            std::process::ExitCode::from(2)
+        }
+    }
+}
 
 /// The value in the middle; the upper one of two. NaN without values.
 #[must_use]

@@ -45,14 +45,7 @@ const FULL: Effort = Effort { rows: 8_000_000, draws: 10_000, clustered: 4_000, 
 const FAST: Effort = Effort { rows: 600_000, draws: 2_000, clustered: 1_000, reports: 2_000 };
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            println!("failed: {error}");
-            ExitCode::from(2)
-        }
-    }
+    mlops_benches::end(run())
 }
 
 fn run() -> Result<bool, BoxError> {

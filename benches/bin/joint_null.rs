@@ -26,13 +26,7 @@ const ALPHAS: [f64; 3] = [0.05, 0.01, 0.001];
 type Random = Xoshiro256PlusPlus;
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            println!("failed: {error}");
-            ExitCode::from(2)
-        }
-    }
+    mlops_benches::end(run().map(|()| true))
 }
 
 fn run() -> Result<(), BoxError> {

@@ -69,14 +69,7 @@ const TESTS: [(&str, Alarms); 5] = [
 ];
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            println!("failed: {error}");
-            ExitCode::from(2)
-        }
-    }
+    mlops_benches::end(run())
 }
 
 fn run() -> Result<bool, BoxError> {

@@ -38,13 +38,7 @@ const COLUMNS: [(&str, Make); 4] = [
 ];
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            println!("failed: {error}");
-            ExitCode::from(2)
-        }
-    }
+    mlops_benches::end(run().map(|()| true))
 }
 
 fn run() -> Result<(), BoxError> {

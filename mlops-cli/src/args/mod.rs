@@ -58,7 +58,7 @@ pub(crate) enum Command {
     Deploy(DeployArgs),
     /// Show what a lifecycle is worth: lead time, reproducibility, quality, time to fix.
     Kpi(KpiArgs),
-    /// Compare two Parquet files, column by column.
+    /// Compare two tables, column by column: Parquet, Arrow or CSV, files or folders.
     Drift(DriftArgs),
 }
 

@@ -9,6 +9,7 @@ use mlops_drift::arrow::array::RecordBatch;
 use mlops_drift::files::{Table, TableOptions};
 use mlops_drift::report::{ColumnReport, Kind, Report, Verdict};
 use mlops_drift::{ClusterBy, Correction, FitOptions, MonitorOptions};
+use serde::Serialize;
 
 use crate::args::{CorrectionArg, DriftArgs, FailOn, Format};
 use crate::{exit, output};
@@ -17,12 +18,7 @@ pub(crate) fn run(args: &DriftArgs) -> Result<ExitCode> {
     if let Some(peer) = args.compat {
         return super::drift_compat::run(args, peer);
     }
-    let mut fit = FitOptions::default()
-        .with_exclude(args.exclude.clone())
-        .with_categorical(args.categorical.clone());
-    if !args.columns.is_empty() {
-        fit = fit.with_columns(args.columns.clone());
-    }
+    let mut fit = chosen(args).with_categorical(args.categorical.clone());
     if let Some(text) = &args.cluster {
         fit = fit.with_cluster(cluster(text)?);
     }
@@ -34,17 +30,36 @@ pub(crate) fn run(args: &DriftArgs) -> Result<ExitCode> {
     let progress = crate::demo::progress::spinner("comparing");
     let report = mlops_drift::compare(&reference, &current, &fit, &options)?;
     progress.finish_and_clear();
+    show(args, &report, &table(&report), report.dataset.drifted)
+}
+
+/// The columns that were asked for.
+pub(super) fn chosen(args: &DriftArgs) -> FitOptions {
+    let fit = FitOptions::default().with_exclude(args.exclude.clone());
+    if args.columns.is_empty() { fit } else { fit.with_columns(args.columns.clone()) }
+}
+
+/// Prints a report in the format that was asked for, and ends as was asked for.
+pub(super) fn show(
+    args: &DriftArgs,
+    report: &impl Serialize,
+    table: &str,
+    drifted: bool,
+) -> Result<ExitCode> {
     output::read_or_not(if args.json || args.format == Format::Json {
-        output::json(&report)
+        output::json(report)
     } else {
-        output::text(&table(&report))
+        output::text(table)
     })?;
-    let failed = args.fail_on == Some(FailOn::Drift) && report.dataset.drifted;
+    let failed = args.fail_on == Some(FailOn::Drift) && drifted;
     Ok(if failed { ExitCode::from(exit::DRIFT) } else { ExitCode::SUCCESS })
 }
 
 /// Both sides, as far as they are compared.
-fn read(args: &DriftArgs, fit: &mut FitOptions) -> Result<(Vec<RecordBatch>, Vec<RecordBatch>)> {
+pub(super) fn read(
+    args: &DriftArgs,
+    fit: &mut FitOptions,
+) -> Result<(Vec<RecordBatch>, Vec<RecordBatch>)> {
     let progress = crate::demo::progress::bytes("reading");
     let bar = progress.clone();
     let options = TableOptions::default().with_progress(move |done| bar.inc(done.bytes));

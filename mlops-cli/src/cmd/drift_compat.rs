@@ -8,27 +8,22 @@ use mlops_drift::arrow::datatypes::Schema;
 use mlops_drift::compat::{self, ColumnReport, Compared, Finding, Peer, Report, Verdict};
 use mlops_drift::{Error, ErrorKind};
 
-use crate::args::{DriftArgs, FailOn, Format};
-use crate::{exit, output};
+use super::drift;
+use crate::args::DriftArgs;
+use crate::output;
 
 pub(crate) fn run(args: &DriftArgs, peer: Peer) -> Result<ExitCode> {
-    let progress = crate::demo::progress::spinner("reading");
-    let mut reference = mlops_drift::parquet::read(&args.reference)?;
-    let current = mlops_drift::parquet::read(&args.current)?;
+    let mut chosen = drift::chosen(args);
+    let (mut reference, current) = drift::read(args, &mut chosen)?;
     if let Some(first) = reference.first() {
-        let wanted = wanted(&first.schema(), &args.columns, &args.exclude)?;
+        // What was left out on reading needs no more excluding.
+        let wanted = wanted(&first.schema(), &args.columns, &chosen.exclude)?;
         reference = project(&reference, &wanted)?;
     }
-    progress.set_message("comparing");
+    let progress = crate::demo::progress::spinner("comparing");
     let report = compat::compare(&reference, &current, peer)?;
     progress.finish_and_clear();
-    output::read_or_not(if args.json || args.format == Format::Json {
-        output::json(&report)
-    } else {
-        output::text(&table(&report))
-    })?;
-    let failed = args.fail_on == Some(FailOn::Drift) && report.dataset.drifted;
-    Ok(if failed { ExitCode::from(exit::DRIFT) } else { ExitCode::SUCCESS })
+    drift::show(args, &report, &table(&report), report.dataset.drifted)
 }
 
 /// The positions of the columns to check: all of them, or the named ones, without the excluded ones.

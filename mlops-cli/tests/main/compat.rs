@@ -70,3 +70,24 @@ fn unknown_peers_and_flags_that_no_peer_has_are_refused() {
     let missing = drift(&["scipy", "--columns", "lode"]);
     assert_eq!(code(&missing), 3, "{}", stderr(&missing));
 }
+
+#[test]
+fn peers_judge_whatever_files_hold_the_tables() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, shift: u32| {
+        let rows: String = (0..300).map(|row| format!("{},{}\n", row + shift, row % 7)).collect();
+        let path = folder.path().join(name);
+        std::fs::write(&path, format!("load,day\n{rows}")).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (reference, current) = (write("reference.csv", 0), write("current.csv", 200));
+    let drift = |flags: &[&str]| {
+        mlops(&[&["drift", &reference, &current, "--compat", "scipy", "--json"], flags].concat())
+    };
+    let report = json(&drift(&["--exclude", "day"]));
+    assert_eq!(report["columns"].as_array().unwrap().len(), 1);
+    assert_eq!(report["columns"][0]["verdict"], "drifted");
+    let unknown = drift(&["--columns", "laod"]);
+    assert_eq!(code(&unknown), 3, "{}", stderr(&unknown));
+    assert!(stderr(&unknown).contains("column=laod"), "{}", stderr(&unknown));
+}

@@ -152,17 +152,22 @@ fn the_page_needs_nothing_from_outside() {
     assert!(!page.contains("<script src") && !page.contains("<link"));
 }
 
-#[test]
-fn a_second_demo_on_the_same_store_waits_its_turn_and_then_uses_the_cache() {
-    let folder = tempfile::tempdir().unwrap();
-    let dir = folder.path().to_str().unwrap();
+/// A demo that goes on by itself.
+fn start(dir: &str) -> std::process::Child {
     let binary = assert_cmd::cargo::cargo_bin("mlops");
-    let mut running = std::process::Command::new(binary)
+    std::process::Command::new(binary)
         .args(["demo", "--fast", "--dir", dir])
         .stdout(std::process::Stdio::null())
         .stderr(std::process::Stdio::null())
         .spawn()
-        .unwrap();
+        .unwrap()
+}
+
+#[test]
+fn a_second_demo_on_the_same_store_waits_its_turn_and_then_uses_the_cache() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().to_str().unwrap();
+    let mut running = start(dir);
     while !folder.path().join("mlops.db").exists() {
         std::thread::yield_now();
     }
@@ -193,13 +198,7 @@ fn a_second_demo_on_the_same_store_waits_its_turn_and_then_uses_the_cache() {
 fn a_demo_that_is_told_to_stop_leaves_no_process_and_goes_on_where_it_was() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().to_str().unwrap();
-    let binary = assert_cmd::cargo::cargo_bin("mlops");
-    let mut running = std::process::Command::new(binary)
-        .args(["demo", "--fast", "--dir", dir])
-        .stdout(std::process::Stdio::null())
-        .stderr(std::process::Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut running = start(dir);
     // Itself, and the first version that serves.
     within(300, "a version that serves", || (processes_of(dir) >= 2).then_some(()));
     terminate(&running);
