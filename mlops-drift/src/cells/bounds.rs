@@ -67,45 +67,6 @@ pub(crate) fn bounds<T: Number>(anchors: &Anchors<T>, old: &Tally, new: &Tally) 
     Some(Bounds { ks, product: n * m, wasserstein, open })
 }
 
-/// Bounds of the energy distance, `sqrt(2 int (F - G)^2)`; `None` when a side is empty.
-pub(crate) fn energy<T: Number>(anchors: &Anchors<T>, old: &Tally, new: &Tally) -> Option<[f64; 2]> {
-    let (n, m) = (u128::from(old.len()), u128::from(new.len()));
-    if n == 0 || m == 0 {
-        return None;
-    }
-    let edges = anchors.edges();
-    let down = match edges {
-        [first, .., last] => T::scale(*first, *last),
-        _ => 1.0,
-    };
-    let (mut i, mut j) = (0, 0);
-    let mut sums = [Sum::default(); 2];
-    for (at, (r, c)) in old.slots.iter().zip(&new.slots).enumerate() {
-        (i, j) = (i + u128::from(r.at), j + u128::from(c.at));
-        let area = if at == 0 || at == edges.len() {
-            // Only current values lie out there; their squared area is largest when they are together.
-            let far = if at == 0 { &new.below } else { &new.above };
-            let area = far.share(m as f64, down) / m as f64;
-            [area, area * c.inside as f64]
-        } else {
-            let width = T::gap(edges[at - 1], edges[at], down);
-            let share = |i: u128, j: u128| i as f64 / n as f64 - j as f64 / m as f64;
-            let ends = [share(i, j + u128::from(c.inside)), share(i + u128::from(r.inside), j)];
-            let least = if ends[0] <= 0.0 && ends[1] >= 0.0 {
-                0.0
-            } else {
-                ends[0].abs().min(ends[1].abs())
-            };
-            let largest = ends[0].abs().max(ends[1].abs());
-            [least * least * width, largest * largest * width]
-        };
-        sums[0].add(area[0]);
-        sums[1].add(area[1]);
-        (i, j) = (i + u128::from(r.inside), j + u128::from(c.inside));
-    }
-    Some(sums.map(|sum| (2.0 * sum.value()).sqrt() / down.sqrt()))
-}
-
 /// The inside of a cell: how many values lie before it, and what it holds of each side.
 struct Cell<'a> {
     i: u128,

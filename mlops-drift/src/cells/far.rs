@@ -27,10 +27,6 @@ impl Far {
         other.terms.iter().for_each(|&(exponent, sum)| self.add_term(exponent, sum));
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.terms.is_empty()
-    }
-
     pub(crate) fn terms(&self) -> &[(i32, u128)] {
         &self.terms
     }

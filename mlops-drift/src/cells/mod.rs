@@ -21,17 +21,19 @@ mod moments;
 mod number;
 mod quantile;
 mod refine;
+mod squared;
 mod tally;
 
 use lookup::Lookup;
 use moments::Origin;
 
-pub(crate) use bounds::{Bounds, bounds, energy};
+pub(crate) use bounds::{Bounds, bounds};
 pub(crate) use far::scale;
 pub(crate) use lay::lay;
 pub(crate) use number::Number;
 pub(crate) use quantile::{Located, locate};
 pub(crate) use refine::{Exact, Sought, refine};
+pub(crate) use squared::{cramer_von_mises, energy};
 pub(crate) use tally::Tally;
 
 /// The edges of a column's cells, laid once by its reference, and the way to them.

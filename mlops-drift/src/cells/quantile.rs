@@ -35,15 +35,16 @@ pub(crate) fn locate<T: Number>(
 
 impl<T: Number> Located<T> {
     /// The value, or its place among those of its cell if they were evenly spread; at the outer ends the
-    /// edge.
-    pub(crate) fn guess(self, anchors: &Anchors<T>, tally: &Tally) -> T {
+    /// edge. `None` where an empty reference has no edge.
+    pub(crate) fn guess(self, anchors: &Anchors<T>, tally: &Tally) -> Option<T> {
         match self {
-            Self::At(value) => value,
+            Self::At(value) => Some(value),
             Self::Inside { slot, rank } => {
                 let edges = anchors.edges();
-                let low = edges[slot.saturating_sub(1)];
-                let high = edges[slot.min(edges.len() - 1)];
-                T::between(low, high, 2 * rank + 1, 2 * tally.slots[slot].inside)
+                let low = *edges.get(slot.saturating_sub(1))?;
+                let high = *edges.get(slot).unwrap_or(&low);
+                let low = if slot == 0 { high } else { low };
+                Some(T::between(low, high, 2 * rank + 1, 2 * tally.slots[slot].inside))
             }
         }
     }

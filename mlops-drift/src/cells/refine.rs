@@ -7,7 +7,7 @@ use super::bounds::Bounds;
 use super::number::Number;
 use super::quantile::Located;
 use super::tally::Tally;
-use crate::statistic::Sum;
+use crate::statistic::{Pooled, Sum, pool};
 
 /// Which slots' values are wanted again, of which side.
 #[derive(Debug, Clone, Default)]
@@ -15,22 +15,34 @@ pub(crate) struct Sought {
     /// A place among the wanted ones, a slot; `u32::MAX` for what is not.
     places: Vec<u32>,
     slots: Vec<usize>,
+    /// Whether nothing at all is left out.
+    whole: bool,
 }
 
+/// So many values inside of cells are looked at again whether or not they matter to a distance: it makes
+/// what else a report says of small data exact.
+const LITTLE: u64 = 1 << 16;
+
 impl Sought {
-    /// The open slots, and those of these order statistics.
-    pub(crate) fn new<T>(slots: usize, bounds: &Bounds, located: &[Located<T>]) -> Self {
-        let mut wanted = vec![false; slots];
+    /// The open slots, and those of these order statistics; all of them where they hold little.
+    pub(crate) fn new<T>(
+        (old, new): (&Tally, &Tally),
+        bounds: &Bounds,
+        located: &[Located<T>],
+    ) -> Self {
+        let inside = |tally: &Tally| tally.slots.iter().map(|slot| slot.inside).sum::<u64>();
+        let whole = inside(old) + inside(new) <= LITTLE;
+        let mut wanted = vec![whole; old.slots.len()];
         bounds.open.iter().for_each(|&at| wanted[at] = true);
         for place in located {
             if let Located::Inside { slot, .. } = place {
                 wanted[*slot] = true;
             }
         }
-        let slots: Vec<usize> = (0..slots).filter(|&at| wanted[at]).collect();
+        let slots: Vec<usize> = (0..wanted.len()).filter(|&at| wanted[at]).collect();
         let mut places = vec![u32::MAX; wanted.len()];
         (0_u32..).zip(&slots).for_each(|(place, &at)| places[at] = place);
-        Self { places, slots }
+        Self { places, slots, whole }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -68,6 +80,7 @@ pub(crate) struct Exact<T> {
     pub(crate) wasserstein: f64,
     /// The wanted slots' values of each side, sorted.
     slots: HashMap<usize, [Vec<T>; 2]>,
+    whole: bool,
 }
 
 impl<T: Number> Exact<T> {
@@ -80,6 +93,30 @@ impl<T: Number> Exact<T> {
             }
         }
     }
+
+    /// The distinct values of both sides in ascending order, where all of them are known.
+    pub(crate) fn pooled(
+        &self,
+        anchors: &Anchors<T>,
+        (old, new): (&Tally, &Tally),
+    ) -> Option<Vec<Pooled<T>>> {
+        let mut points = self.whole.then(Vec::new)?;
+        for (at, (r, c)) in old.slots.iter().zip(&new.slots).enumerate() {
+            if r.at + c.at > 0 {
+                let value = anchors.edges()[at - 1];
+                points.push(Pooled { value, reference: r.at, current: c.at });
+            }
+            let [old, new] = self.slots.get(&at)?;
+            points.extend(pool(&runs(old), &runs(new)));
+        }
+        Some(points)
+    }
+}
+
+/// Sorted values, each once with how often it occurs.
+fn runs<T: Number>(sorted: &[T]) -> Vec<(T, u64)> {
+    let equal = sorted.chunk_by(|a, b| a == b);
+    equal.map(|run| (run[0], run.len() as u64)).collect()
 }
 
 /// Makes the bounds meet, by the wanted values of both sides.
@@ -119,7 +156,7 @@ pub(crate) fn refine<T: Number>(
         (i, j) = (i + u128::from(r.inside), j + u128::from(c.inside));
     }
     let wasserstein = bounds.wasserstein[0] + correction.value() / down;
-    Exact { ks, wasserstein, slots }
+    Exact { ks, wasserstein, slots, whole: sought.whole }
 }
 
 /// One cell, whose values are known.

@@ -39,7 +39,7 @@ fn check<T: Number>(old: &[T], new: &[T], most: Option<usize>) {
     let ranks = [0, new.len() as u64 / 2, new.len() as u64 - 1];
     let located: Vec<Located<T>> =
         ranks.iter().filter_map(|&rank| locate(&anchors, &new_tally, rank)).collect();
-    let sought = Sought::new(new_tally.slots.len(), &bounds, &located);
+    let sought = Sought::new((&old_tally, &new_tally), &bounds, &located);
     let mut values = [sought.room(), sought.room()];
     sought.gather(&anchors, old, &mut values[0]);
     sought.gather(&anchors, new, &mut values[1]);

@@ -64,7 +64,9 @@ impl Layout {
             (Self::Integer(own), Cell::Integer(value)) => {
                 Some(own.unions.cell_of(&own.anchors, narrow(value)))
             }
-            (Self::Wide(own), Cell::Integer(value)) => Some(own.unions.cell_of(&own.anchors, value)),
+            (Self::Wide(own), Cell::Integer(value)) => {
+                Some(own.unions.cell_of(&own.anchors, value))
+            }
             (Self::Category(codes), Cell::Text(text)) => Some(codes.cell_of(text)),
             _ => None,
         }

@@ -15,11 +15,11 @@ use arrow::datatypes::{DataType, Schema};
 use crate::error::{Error, Result};
 use crate::report::Kind;
 pub(crate) use cluster::ClusterPlan;
+pub(crate) use gather::Kept;
 pub(crate) use lane::Lane;
+pub(crate) use layout::{Layout, Ordered, Values, narrow};
 pub use options::{ClusterBy, FitOptions};
 pub(crate) use read::Cell;
-pub(crate) use gather::Kept;
-pub(crate) use layout::{Layout, Ordered, Values, narrow};
 pub(crate) use state::{ColumnState, STRIDE, Seen, State};
 
 use gather::Gathered;

@@ -5,13 +5,12 @@ use super::exact::Looked;
 use super::{
     Change, ColumnReport, Counts, Dataset, Report, SCHEMA, Sides, Statistics, Test, Verdict,
 };
+use crate::cells::{Anchors, Exact, Number, Tally};
 use crate::decision::{
     Cells, Compared, Evidence, Exchange, Outcome, Tested, Units, decide, nulls, range, values,
 };
-use crate::cells::{Anchors, Exact, Number, Tally};
 use crate::monitor::MonitorOptions;
 use crate::reference::{ColumnState, Fitted, Lane, Layout, Reference, Seen, State, Values};
-
 
 /// Compares the settled state of the current data with the reference.
 pub(crate) fn build(
@@ -107,32 +106,30 @@ impl<'a> Pair<'a> {
 
     /// Describes the column; for numbers also how many current values are out of range.
     fn compare(&self, exchange: &Exchange) -> (Description, Option<Compared>, Option<u64>) {
-        let divisor = match self.fitted.lane {
-            Lane::Integer { divisor, .. } => divisor,
-            _ => 1.0,
-        };
         match (&self.old.values, &self.new.values) {
-            (Values::Numbers(old), Values::Numbers(new)) => match (&self.fitted.layout, self.looked) {
-                (Layout::Float(own), Looked::Float(exact)) => {
-                    self.ordered(&own.anchors, (old, new), Some(exact), divisor, exchange)
+            (Values::Numbers(old), Values::Numbers(new)) => {
+                match (&self.fitted.layout, self.looked) {
+                    (Layout::Float(own), Looked::Float(exact)) => {
+                        self.ordered(&own.anchors, (old, new), Some(exact), exchange)
+                    }
+                    (Layout::Float(own), _) => {
+                        self.ordered(&own.anchors, (old, new), None, exchange)
+                    }
+                    (Layout::Integer(own), Looked::Integer(exact)) => {
+                        self.ordered(&own.anchors, (old, new), Some(exact), exchange)
+                    }
+                    (Layout::Integer(own), _) => {
+                        self.ordered(&own.anchors, (old, new), None, exchange)
+                    }
+                    (Layout::Wide(own), Looked::Wide(exact)) => {
+                        self.ordered(&own.anchors, (old, new), Some(exact), exchange)
+                    }
+                    (Layout::Wide(own), _) => {
+                        self.ordered(&own.anchors, (old, new), None, exchange)
+                    }
+                    _ => (Description::default(), None, None),
                 }
-                (Layout::Float(own), _) => {
-                    self.ordered(&own.anchors, (old, new), None, divisor, exchange)
-                }
-                (Layout::Integer(own), Looked::Integer(exact)) => {
-                    self.ordered(&own.anchors, (old, new), Some(exact), divisor, exchange)
-                }
-                (Layout::Integer(own), _) => {
-                    self.ordered(&own.anchors, (old, new), None, divisor, exchange)
-                }
-                (Layout::Wide(own), Looked::Wide(exact)) => {
-                    self.ordered(&own.anchors, (old, new), Some(exact), divisor, exchange)
-                }
-                (Layout::Wide(own), _) => {
-                    self.ordered(&own.anchors, (old, new), None, divisor, exchange)
-                }
-                _ => (Description::default(), None, None),
-            },
+            }
             (Values::Category(old), Values::Category(new)) => {
                 let union = union(old, new);
                 let description = categorical(&union, self.options.psi_empty_bins);
@@ -150,17 +147,17 @@ impl<'a> Pair<'a> {
     fn ordered<T: Number>(
         &self,
         anchors: &Anchors<T>,
-        (old, new): (&Tally, &Tally),
+        sides: (&Tally, &Tally),
         exact: Option<&Exact<T>>,
-        divisor: f64,
         exchange: &Exchange,
     ) -> (Description, Option<Compared>, Option<u64>) {
         let clustered = matches!(exchange, Exchange::Clusters(_));
         let empty_bins = self.options.psi_empty_bins;
-        let numbers = Numbers { anchors, old, new, exact, divisor, clustered, empty_bins };
+        let lane = &self.fitted.lane;
+        let numbers = Numbers::new(anchors, sides, exact, lane, clustered, empty_bins);
         let description = numbers.describe();
         let cells = match exchange {
-            Exchange::Rows => Cells::join(numbers.counts()),
+            Exchange::Rows => Cells::join(numbers.counts.iter().copied()),
             Exchange::Clusters(_) => Cells::default(),
         };
         let compared =

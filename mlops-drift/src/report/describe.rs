@@ -7,9 +7,13 @@ use super::{
     Bound, BoundedStatistic, Categories, KsReport, Moved, PsiReport, QuantileShift, ShiftStatistic,
     Statistics, TestedStatistic, WassersteinReport, bins,
 };
-use crate::cells::{Anchors, Bounds, Exact, Number, Tally, bounds, energy, locate};
+use crate::cells::{
+    Anchors, Bounds, Exact, Number, Tally, bounds, cramer_von_mises, energy, locate,
+};
+use crate::reference::Lane;
 use crate::statistic::{
-    EmptyBins, Ks, RankStatistic, anderson_darling_of, ks_p_value_of, mann_whitney_of, mood_of, psi,
+    EmptyBins, Ks, Pooled, RankStatistic, anderson_darling_of, cramer_von_mises_of,
+    energy_distance_of, ks_p_value_of, mann_whitney_of, mood_of, psi,
 };
 
 /// How many moved categories, and how many new and vanished ones, a report names at most.
@@ -30,22 +34,46 @@ pub(super) struct Description {
 
 /// Both sides of a numeric column in its cells.
 pub(super) struct Numbers<'a, T: Number> {
-    pub(super) anchors: &'a Anchors<T>,
-    pub(super) old: &'a Tally,
-    pub(super) new: &'a Tally,
+    anchors: &'a Anchors<T>,
+    old: &'a Tally,
+    new: &'a Tally,
     /// What a second look has found.
-    pub(super) exact: Option<&'a Exact<T>>,
+    exact: Option<&'a Exact<T>>,
+    /// Every value, where they are few and were looked at again.
+    points: Option<Vec<Pooled<T>>>,
+    /// The counts of both sides in ascending cells, those that hold anything.
+    pub(super) counts: Vec<(u64, u64)>,
     /// What values are divided by on their way into the report.
-    pub(super) divisor: f64,
+    divisor: f64,
     /// Whether rows share clusters.
-    pub(super) clustered: bool,
-    pub(super) empty_bins: EmptyBins,
+    clustered: bool,
+    empty_bins: EmptyBins,
 }
 
-impl<T: Number> Numbers<'_, T> {
-    /// The counts of both sides in ascending cells, those that hold anything.
-    pub(super) fn counts(&self) -> impl Iterator<Item = (u64, u64)> + Clone + '_ {
-        self.old.counts().zip(self.new.counts()).filter(|counts| counts.0 + counts.1 > 0)
+impl<'a, T: Number> Numbers<'a, T> {
+    pub(super) fn new(
+        anchors: &'a Anchors<T>,
+        (old, new): (&'a Tally, &'a Tally),
+        exact: Option<&'a Exact<T>>,
+        lane: &Lane,
+        clustered: bool,
+        empty_bins: EmptyBins,
+    ) -> Self {
+        let points = exact.and_then(|exact| exact.pooled(anchors, (old, new)));
+        let counts = match &points {
+            Some(points) => points.iter().map(|point| (point.reference, point.current)).collect(),
+            None => old.counts().zip(new.counts()).filter(|counts| *counts != (0, 0)).collect(),
+        };
+        let divisor = match lane {
+            Lane::Integer { divisor, .. } => *divisor,
+            _ => 1.0,
+        };
+        Self { anchors, old, new, exact, points, counts, divisor, clustered, empty_bins }
+    }
+
+    /// The counts of both sides in ascending cells.
+    fn counts(&self) -> impl Iterator<Item = (u64, u64)> + Clone + '_ {
+        self.counts.iter().copied()
     }
 
     /// How many current values lie outside of everything the reference holds; `None` where it holds
@@ -68,6 +96,7 @@ impl<T: Number> Numbers<'_, T> {
         let edges: Vec<f64> = edges.iter().map(|edge| edge.to_f64() / self.divisor).collect();
         let binned = bins::statistics(&bins, self.empty_bins);
         let (mean_shift, std_shift) = self.shifts();
+        let (energy, cramer_von_mises) = self.squared();
         Description {
             moved: moved_bins(&edges, &bins),
             quantile_shifts: self.quantile_shifts(),
@@ -84,7 +113,8 @@ impl<T: Number> Numbers<'_, T> {
                     p_value: None,
                     effect: distance.map(|ks| ks.value),
                 }),
-                energy: self.energy_report(),
+                energy,
+                cramer_von_mises,
                 mean_shift: Some(mean_shift),
                 std_shift: Some(std_shift),
                 ..binned
@@ -163,10 +193,7 @@ impl<T: Number> Numbers<'_, T> {
             reference: Some(reference / self.divisor),
             current: Some(current / self.divisor),
         };
-        (
-            shift(new.0 - old.0, centre + old.0, centre + new.0),
-            shift(new.1 - old.1, old.1, new.1),
-        )
+        (shift(new.0 - old.0, centre + old.0, centre + new.0), shift(new.1 - old.1, old.1, new.1))
     }
 
     fn quantile_shifts(&self) -> Vec<QuantileShift> {
@@ -188,17 +215,29 @@ impl<T: Number> Numbers<'_, T> {
         let value = |rank: u64| {
             let located = locate(self.anchors, tally, rank)?;
             let known = self.exact.and_then(|exact| exact.value(side, located));
-            known.or_else(|| Some(located.guess(self.anchors, tally)))
+            known.or_else(|| located.guess(self.anchors, tally))
         };
         let low = value(rank)?;
         if rest == 0 { Some(low) } else { Some(T::between(low, value(rank + 1)?, rest, 100)) }
     }
 
-    fn energy_report(&self) -> Option<BoundedStatistic> {
-        let [low, high] = energy(self.anchors, self.old, self.new)?.map(|e| e / self.divisor.sqrt());
-        let known = low == high;
-        Some(BoundedStatistic { value: known.then_some(low), interval: (!known).then_some([low, high]) })
+    /// The energy distance and the Cramér-von Mises criterion.
+    fn squared(&self) -> (Option<BoundedStatistic>, Option<BoundedStatistic>) {
+        let unit = self.divisor.sqrt();
+        if let Some(points) = &self.points {
+            let known = |value| BoundedStatistic { value: Some(value), interval: None };
+            let energy = energy_distance_of(points.iter().copied()).map(|value| value / unit);
+            return (energy.map(known), cramer_von_mises_of(self.counts()).map(known));
+        }
+        let energy = energy(self.anchors, self.old, self.new);
+        let energy = energy.map(|bounds| bounds.map(|bound| bound / unit));
+        (energy.map(bounded), cramer_von_mises(self.old, self.new).map(bounded))
     }
+}
+
+fn bounded([low, high]: [f64; 2]) -> BoundedStatistic {
+    let known = low == high;
+    BoundedStatistic { value: known.then_some(low), interval: (!known).then_some([low, high]) }
 }
 
 fn psi_report(edges: Vec<f64>, bins: [Vec<u64>; 2], empty_bins: EmptyBins) -> PsiReport {

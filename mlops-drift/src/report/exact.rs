@@ -2,7 +2,9 @@
 
 use arrow::array::RecordBatch;
 
-use crate::cells::{Anchors, Bounds, Exact, Located, Number, Sought, Tally, bounds, locate, refine};
+use crate::cells::{
+    Anchors, Bounds, Exact, Located, Number, Sought, Tally, bounds, locate, refine,
+};
 use crate::error::Result;
 use crate::reference::{Cell, Kept, Layout, Ordered, Reference, State, Values, narrow};
 
@@ -47,7 +49,7 @@ impl<T: Number> Search<T> {
         let bounds = bounds(anchors, old, new)?;
         let mut located = needed(anchors, old);
         located.extend(needed(anchors, new));
-        let sought = Sought::new(old.slots.len(), &bounds, &located);
+        let sought = Sought::new((old, new), &bounds, &located);
         let found = sought.room();
         Some(Self { bounds, sought, found })
     }
@@ -150,5 +152,7 @@ pub(crate) fn look_again(
         }
     }
     let found = searches.into_iter().zip(sides()).zip(kept);
-    Ok(found.map(|((search, (old, new)), kept)| search.finish(&old.values, &new.values, kept)).collect())
+    Ok(found
+        .map(|((search, (old, new)), kept)| search.finish(&old.values, &new.values, kept))
+        .collect())
 }

@@ -2,7 +2,7 @@
 
 use std::f64::consts::PI;
 
-use super::sample::{Point, Sample, pooled_counts};
+use super::sample::{Point, Sample, pooled_counts, sizes};
 use super::sum::Sum;
 
 /// The two-sample Anderson-Darling statistic.
@@ -47,8 +47,7 @@ pub fn anderson_darling<T: Point>(
 pub(crate) fn anderson_darling_of(
     counts: impl Iterator<Item = (u64, u64)> + Clone,
 ) -> Option<AndersonDarling> {
-    let sum = |side: fn((u64, u64)) -> u64| counts.clone().map(side).map(i128::from).sum();
-    let (n, m): (i128, i128) = (sum(|counts| counts.0), sum(|counts| counts.1));
+    let (n, m) = sizes(counts.clone());
     if n == 0 || m == 0 {
         return None;
     }

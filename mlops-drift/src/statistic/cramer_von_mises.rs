@@ -1,8 +1,7 @@
 //! Squared distances of two distribution functions: Cramér-von Mises and the energy distance.
 
-use super::sample::{Point, Sample, pool};
+use super::sample::{Point, Pooled, Sample, pool, pooled_counts, sizes};
 use super::sum::Sum;
-use super::wasserstein::range;
 
 /// The two-sample Cramér-von Mises criterion T (Anderson 1962, eq. 7 and 9), with midranks for ties:
 ///
@@ -16,7 +15,12 @@ use super::wasserstein::range;
 /// different sizes do not give 0.
 #[must_use]
 pub fn cramer_von_mises<T: Point>(reference: &Sample<T>, current: &Sample<T>) -> Option<f64> {
-    let (n, m) = (i128::from(reference.len()), i128::from(current.len()));
+    cramer_von_mises_of(pooled_counts(reference, current))
+}
+
+/// [`cramer_von_mises`] of the two sides' counts in ascending cells.
+pub(crate) fn cramer_von_mises_of(counts: impl Iterator<Item = (u64, u64)> + Clone) -> Option<f64> {
+    let (n, m) = sizes(counts.clone());
     if n == 0 || m == 0 {
         return None;
     }
@@ -24,8 +28,8 @@ pub fn cramer_von_mises<T: Point>(reference: &Sample<T>, current: &Sample<T>) ->
     let (mut i, mut j) = (0_i128, 0_i128);
     // Of each side the sum of (2 r - 2 i)², with twice the midrank.
     let mut sums = [0_i128; 2];
-    for point in pool(reference.runs(), current.runs()) {
-        let (old, new) = (i128::from(point.reference), i128::from(point.current));
+    for (old, new) in counts {
+        let (old, new) = (i128::from(old), i128::from(new));
         let doubled = 2 * (i + j) + old + new + 1;
         sums[0] += squares(doubled, i, old);
         sums[1] += squares(doubled, j, new);
@@ -71,14 +75,22 @@ fn squares(doubled: i128, before: i128, count: i128) -> i128 {
 /// ```
 #[must_use]
 pub fn energy_distance<T: Point>(reference: &Sample<T>, current: &Sample<T>) -> Option<f64> {
-    let (low, high) = range(reference, current)?;
-    let scale = T::scale(low, high);
-    let (n, m) = (i128::from(reference.len()), i128::from(current.len()));
-    let (mut i, mut j) = (0_i128, 0_i128);
-    let mut previous = low;
+    energy_distance_of(pool(reference.runs(), current.runs()))
+}
+
+/// [`energy_distance`] of the distinct values of both sides in ascending order.
+pub(crate) fn energy_distance_of<T: Point>(
+    points: impl Iterator<Item = Pooled<T>> + Clone,
+) -> Option<f64> {
+    let (n, m) = sizes(points.clone().map(|p| (p.reference, p.current)));
+    let first = points.clone().next().filter(|_| n > 0 && m > 0)?.value;
+    let last = points.clone().last()?.value;
+    let scale = T::scale(first, last);
+    let (mut i, mut j) = (0, 0);
+    let mut previous = first;
     let mut area = Sum::default();
     let product = n as f64 * m as f64;
-    for point in pool(reference.runs(), current.runs()) {
+    for point in points {
         let apart = (i * m - j * n) as f64 / product;
         area.add(T::gap(previous, point.value, scale) * apart * apart);
         previous = point.value;

@@ -279,6 +279,11 @@ pub(crate) fn pooled_counts<'a, T: Point>(
     pool(reference.runs(), current.runs()).map(|point| (point.reference, point.current))
 }
 
+/// How many values the two sides hold.
+pub(super) fn sizes(counts: impl Iterator<Item = (u64, u64)>) -> (i128, i128) {
+    counts.fold((0, 0), |(n, m), (old, new)| (n + i128::from(old), m + i128::from(new)))
+}
+
 /// The distinct values of both sides in ascending order.
 pub(crate) fn pool<'a, T: Point>(
     mut reference: &'a [(T, u64)],
