@@ -31,7 +31,7 @@
 //! |---|---|
 //! | [`Reference`], [`FitOptions`], [`ClusterBy`] | what the data looked like, and which rows share their fate |
 //! | [`DriftMonitor`], [`Handle`], [`MonitorOptions`], [`Value`] | current data, from Arrow batches, slices or rows, by many workers |
-//! | [`compare`] | both at once, for two sets of batches |
+//! | [`compare`], [`Baseline`] | both at once, for whole sets of batches, exactly |
 //! | [`compat`] | what Evidently, NannyML, scouter and SciPy would have said, for people who move over |
 //! | [`report`] | what was found, in the JSON shape `mlops.drift.report/1` |
 //! | [`statistic`] | PSI, Kolmogorov-Smirnov, Wasserstein-1, Mann-Whitney, Mood, Anderson-Darling, G and more as plain functions; KS of a sliding window |
@@ -57,6 +57,7 @@
 //!
 //! | feature | what it adds |
 //! |---|---|
+//! | `rayon` | columns on all threads of the host's pool |
 //! | `tower` | the module `tower` |
 //! | `csv` | the module `files`, for CSV |
 //! | `ipc` | the module `files`, for Arrow IPC files and streams |
@@ -75,7 +76,9 @@ mod decision;
 mod error;
 #[cfg(any(feature = "csv", feature = "ipc", feature = "parquet"))]
 pub mod files;
+mod kernels;
 mod monitor;
+mod parallel;
 #[cfg(feature = "parquet")]
 pub mod parquet;
 pub mod quality;
@@ -90,6 +93,6 @@ pub mod window;
 pub use arrow;
 pub use decision::Correction;
 pub use error::{Error, ErrorKind, Result};
-pub use monitor::{DriftMonitor, Handle, MonitorOptions, Value, compare};
-pub use reference::{ClusterBy, FitOptions, Reference};
+pub use monitor::{Baseline, DriftMonitor, Handle, MonitorOptions, Value, compare};
+pub use reference::{ClusterBy, ColumnId, Detail, FitOptions, Reference};
 pub use report::{Report, Verdict};

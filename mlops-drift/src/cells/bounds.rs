@@ -3,7 +3,8 @@
 
 use super::Anchors;
 use super::number::Number;
-use super::tally::{Slot, Tally};
+use super::tally::Tally;
+use crate::kernels::Slot;
 use crate::statistic::Sum;
 
 /// The distances that the counts allow.

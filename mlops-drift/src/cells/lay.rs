@@ -1,10 +1,10 @@
 //! Where the edges of a column's cells come to lie.
 
 use super::Anchors;
-use super::lookup::MOST_EDGES;
 use super::moments::Origin;
 use super::number::Number;
 use super::tally::Tally;
+use crate::kernels::MOST_EDGES;
 
 /// The quantiles that a report shows, in hundredths; the cells around them are laid to be exact.
 pub(crate) const SHOWN: [u64; 5] = [5, 25, 50, 75, 95];
@@ -78,7 +78,8 @@ pub(crate) fn quantile<T: Number>(sorted: &[T], part: u64, of: u64) -> Option<T>
     Some(if rest == 0 { sorted[at] } else { T::between(sorted[at], sorted[at + 1], rest, of) })
 }
 
-fn deciles<T: Number>(sorted: &[T]) -> Vec<T> {
+/// The interior edges of PSI's bins.
+pub(crate) fn deciles<T: Number>(sorted: &[T]) -> Vec<T> {
     let mut edges: Vec<T> = (1..10).filter_map(|tenth| quantile(sorted, tenth, 10)).collect();
     edges.dedup();
     edges

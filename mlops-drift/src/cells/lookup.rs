@@ -1,25 +1,21 @@
 //! In which cell a value lies, by a table that was chosen for the column when it was fitted.
 
 use super::number::Number;
-
-/// From a value to a place in a table, never descending as values ascend.
-pub(crate) trait Slots<T>: Clone + std::fmt::Debug + Send + Sync {
-    fn slot(&self, value: T) -> usize;
-}
+use crate::kernels::{Places, Slots, Table};
 
 /// Slots of equal width over the range of the edges.
 #[derive(Debug, Clone)]
 pub(crate) struct Even {
     low: f64,
     scale: f64,
-    last: f64,
+    places: Places,
 }
 
 impl Slots<f64> for Even {
     #[inline(always)]
     fn slot(&self, value: f64) -> usize {
         // Outside of the range, and infinite in between, the nearest end.
-        ((value - self.low) * self.scale).max(0.0).min(self.last) as u32 as usize
+        self.places.nearest((value - self.low) * self.scale)
     }
 }
 
@@ -92,67 +88,6 @@ impl<T> Slots<T> for Nowhere {
     }
 }
 
-/// How many edges lie in earlier slots, a slot; the last entry is the number of all edges.
-#[derive(Debug, Clone)]
-pub(crate) struct Table<S> {
-    slots: S,
-    before: Vec<u16>,
-}
-
-/// Set where a slot holds more edges than two comparisons can tell apart.
-const CROWDED: u16 = 1 << 15;
-/// The most edges a column can have.
-pub(crate) const MOST_EDGES: usize = (CROWDED - 2) as usize;
-
-impl<S> Table<S> {
-    fn new<T: Copy>(slots: S, size: usize, edges: &[T]) -> Self
-    where
-        S: Slots<T>,
-    {
-        let mut held = vec![0_u16; size];
-        edges.iter().for_each(|&edge| held[slots.slot(edge)] += 1);
-        let mut sum = 0;
-        let mut before: Vec<u16> = held
-            .iter()
-            .map(|&count| {
-                let here = sum;
-                sum += count;
-                here | if count > 2 { CROWDED } else { 0 }
-            })
-            .collect();
-        before.push(sum);
-        Self { slots, before }
-    }
-
-    /// The share of values, taken as one an edge, that two comparisons are not enough for.
-    fn crowded(&self) -> f64 {
-        let held = |pair: &[u16]| match pair[0] & CROWDED {
-            0 => 0,
-            _ => u32::from(pair[1] & !CROWDED) - u32::from(pair[0] & !CROWDED),
-        };
-        let crowded: u32 = self.before.windows(2).map(held).sum();
-        f64::from(crowded) / f64::from(self.before.last().copied().unwrap_or(0).max(1))
-    }
-
-    /// How many edges are at most `value`; `edges` are followed by two that are never passed.
-    #[inline(always)]
-    pub(crate) fn cell<T: Copy + PartialOrd>(&self, edges: &[T], value: T) -> usize
-    where
-        S: Slots<T>,
-    {
-        let slot = self.slots.slot(value);
-        let before = self.before[slot];
-        let start = usize::from(before & !CROWDED);
-        if before & CROWDED == 0 {
-            return start
-                + usize::from(value >= edges[start])
-                + usize::from(value >= edges[start + 1]);
-        }
-        let end = usize::from(self.before[slot + 1] & !CROWDED);
-        start + edges[start..end].partition_point(|edge| *edge <= value)
-    }
-}
-
 /// The way from a value to its cell.
 #[derive(Debug, Clone)]
 pub(crate) enum Lookup<A, B> {
@@ -188,7 +123,7 @@ pub(crate) fn for_floats(edges: &[f64]) -> Lookup<Even, Digits> {
     let last = (size - 1) as f64;
     let width = high - low;
     let scale = if width > 0.0 { (last / width).min(f64::MAX) } else { 0.0 };
-    let even = Even { low, scale, last };
+    let even = Even { low, scale, places: Places::new(size) };
     // One segment before the first edge's exponent and one behind the last one's.
     let first = (low.key() >> FRACTION).saturating_sub(1);
     let count = ((high.key() >> FRACTION) - first + 2) as usize;

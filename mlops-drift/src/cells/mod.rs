@@ -29,7 +29,7 @@ use moments::Origin;
 
 pub(crate) use bounds::{Bounds, bounds};
 pub(crate) use far::scale;
-pub(crate) use lay::lay;
+pub(crate) use lay::{deciles, lay};
 pub(crate) use number::Number;
 pub(crate) use quantile::{Located, locate};
 pub(crate) use refine::{Exact, Sought, refine};

@@ -7,14 +7,10 @@
 
 use super::far::{Far, scale};
 use super::number::Number;
+use crate::kernels::{NEAR, split, split_squares};
 
 /// How many squares are added up before integers take them.
 pub(crate) const BLOCK: u32 = 1_024;
-/// Squares from here on are far.
-const NEAR: f64 = (1_u64 << 20) as f64;
-/// Adding and subtracting these rounds to multiples of 2^-23 and 2^-60.
-const COARSE: f64 = 1.5 * (1_u64 << 29) as f64;
-const FINE: f64 = 1.5 / (1_u64 << 8) as f64;
 const COARSE_BITS: i32 = 23;
 const FINE_BITS: i32 = 60;
 
@@ -55,17 +51,9 @@ impl Squares {
     pub(crate) fn add_all<T: Number>(&mut self, origin: &Origin<T>, values: &[T]) {
         for block in values.chunks(BLOCK as usize) {
             self.settle();
-            let factor = origin.factor;
-            let (mut high, mut low, mut all_near) = (0.0, 0.0, true);
-            for &value in block {
-                let square = (value.difference(origin.centre).0 * factor * factor).powi(2);
-                let (coarse, fine) = split(square);
-                high += coarse;
-                low += fine;
-                all_near &= square < NEAR;
-            }
-            if all_near {
-                (self.high, self.low, self.pending) = (high, low, BLOCK);
+            let sum = split_squares(block, origin.centre, origin.factor);
+            if sum.near {
+                (self.high, self.low, self.pending) = (sum.high, sum.low, BLOCK);
             } else {
                 block.iter().for_each(|&value| self.add(origin, value));
             }
@@ -76,9 +64,9 @@ impl Squares {
     /// Adds the square of one value's distance.
     #[inline]
     pub(crate) fn add<T: Number>(&mut self, origin: &Origin<T>, value: T) {
-        let (distance, quarters) = value.difference(origin.centre);
-        let square = (distance * origin.factor * origin.factor).powi(2);
-        if square < NEAR && quarters == 0 {
+        let scaled = value.distance(origin.centre) * origin.factor * origin.factor;
+        let square = scaled * scaled;
+        if square < NEAR {
             let (coarse, fine) = split(square);
             self.high += coarse;
             self.low += fine;
@@ -87,6 +75,7 @@ impl Squares {
                 self.settle();
             }
         } else {
+            let (distance, quarters) = value.difference(origin.centre);
             self.far.add_square(distance, quarters);
         }
     }
@@ -117,13 +106,6 @@ impl Squares {
         let near = scale(settled.near as f64, 2 * (origin.power - power) - FINE_BITS);
         (near + settled.far.scaled(-2 * power), power)
     }
-}
-
-#[inline(always)]
-fn split(square: f64) -> (f64, f64) {
-    let coarse = (square + COARSE) - COARSE;
-    let fine = ((square - coarse) + FINE) - FINE;
-    (coarse, fine)
 }
 
 #[cfg(test)]

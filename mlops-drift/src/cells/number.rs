@@ -1,8 +1,7 @@
 //! What a column of numbers must offer to be counted in cells.
 
-use super::lookup::{
-    Digits, Even, Lengths, Lookup, Nowhere, Shift, Slots, for_floats, for_integers,
-};
+use super::lookup::{Digits, Even, Lengths, Lookup, Nowhere, Shift, for_floats, for_integers};
+use crate::kernels::Slots;
 use crate::statistic::Point;
 
 /// A number of one of the three lanes: `f64`, `i64`, or `i128` for what is wider.
@@ -22,12 +21,22 @@ pub(crate) trait Number: Point + PartialOrd + Default + std::fmt::Debug + 'stati
 
     /// The unit for offsets of at most `width`.
     fn unit(low: Self, high: Self) -> Self::Unit;
-    /// The offset from `edge` in units, rounded down; neither is below the edge nor beyond its cell.
+    /// The offset from `edge` in units, rounded; the value is neither below the edge nor beyond its cell.
     fn offset(self, edge: Self, unit: Self::Unit) -> u64;
     /// One unit as a number, before `Point::scale`.
     fn unit_size(unit: Self::Unit) -> f64;
     /// `self - other`, halved twice and marked so where the difference itself would overflow.
     fn difference(self, other: Self) -> (f64, i32);
+    /// `self - other`, infinite where it would overflow.
+    #[inline(always)]
+    fn distance(self, other: Self) -> f64 {
+        self.difference(other).0
+    }
+    /// The same without a sign of zero.
+    #[inline(always)]
+    fn plain(self) -> Self {
+        self
+    }
     /// An image that keeps the order, for sorting; the widest numbers keep themselves.
     type Key: Ord + Copy + Send;
     /// To the image.
@@ -36,8 +45,19 @@ pub(crate) trait Number: Point + PartialOrd + Default + std::fmt::Debug + 'stati
     fn of_key(key: Self::Key) -> Self;
 }
 
-/// Bits of an offset.
-const OFFSET_BITS: i32 = 52;
+/// Bits of an offset, at most one more.
+const OFFSET_BITS: i32 = 51;
+/// Added to less than itself, it leaves the nearest integer in the low bits.
+const SHIFTED: f64 = (1_u64 << 52) as f64;
+
+/// What stands for the unit of a cell without a width, in which nothing lies.
+const NO_WIDTH: i16 = i16::MIN;
+
+/// For normal powers, as all units of cells are.
+#[inline(always)]
+fn power_of_two(exponent: i16) -> f64 {
+    f64::from_bits((i64::from(exponent).wrapping_add(1_023) as u64) << 52)
+}
 
 impl Number for f64 {
     const END: Self = Self::INFINITY;
@@ -49,28 +69,39 @@ impl Number for f64 {
         for_floats(edges)
     }
 
-    /// A power of two to multiply with, twice: once would not reach the smallest numbers.
-    type Unit = f64;
+    /// Of a power of two to multiply with, twice: once would not reach the smallest numbers.
+    type Unit = i16;
     type Key = u64;
 
-    fn unit(low: Self, high: Self) -> f64 {
+    fn unit(low: Self, high: Self) -> i16 {
         let width = high - low;
         if !(width > 0.0 && width.is_finite()) {
-            return 0.0;
+            return NO_WIDTH;
         }
-        // The exponent of the width, so that every offset stays below 2^53; below the smallest normal
+        // The exponent of the width, so that every offset stays below 2^52; below the smallest normal
         // number no more digits are to be had.
         let exponent = ((width.to_bits() >> 52) as i32 - 1023).max(-1022);
-        2_f64.powi((OFFSET_BITS - exponent).div_euclid(2))
+        (OFFSET_BITS - exponent).div_euclid(2) as i16
     }
 
     #[inline(always)]
-    fn offset(self, edge: Self, unit: f64) -> u64 {
-        ((self - edge) * unit * unit) as u64
+    fn offset(self, edge: Self, unit: i16) -> u64 {
+        let unit = power_of_two(unit);
+        ((self - edge) * unit * unit + SHIFTED).to_bits().wrapping_sub(SHIFTED.to_bits())
     }
 
-    fn unit_size(unit: f64) -> f64 {
-        if unit == 0.0 { 0.0 } else { 1.0 / unit / unit }
+    fn unit_size(unit: i16) -> f64 {
+        if unit == NO_WIDTH { 0.0 } else { 1.0 / power_of_two(unit) / power_of_two(unit) }
+    }
+
+    #[inline(always)]
+    fn distance(self, other: Self) -> f64 {
+        self - other
+    }
+
+    #[inline(always)]
+    fn plain(self) -> Self {
+        self + 0.0
     }
 
     fn difference(self, other: Self) -> (f64, i32) {
@@ -194,11 +225,11 @@ mod tests {
         {
             let unit = f64::unit(low, high);
             let offset = high.offset(low, unit);
-            assert!(offset < 1 << 53, "{low} {high}: {offset}");
-            let back = offset as f64 * f64::unit_size(unit);
-            assert!((back / (high - low) - 1.0).abs() < 1e-14, "{low} {high}: {back}");
+            assert!(offset <= 1 << 52, "{low} {high}: {offset}");
+            let half = offset as f64 / 2.0 * f64::unit_size(unit);
+            assert!((half / ((high - low) / 2.0) - 1.0).abs() < 1e-14, "{low} {high}: {half}");
         }
-        assert_eq!(f64::unit(1.0, 1.0), 0.0);
+        assert_eq!(f64::unit_size(f64::unit(1.0, 1.0)), 0.0);
         assert_eq!(i64::MAX.offset(i64::MIN, ()), u64::MAX);
         let unit = i128::unit(i128::MIN, i128::MAX);
         assert_eq!(i128::MAX.offset(i128::MIN, unit), u64::MAX);

@@ -65,7 +65,7 @@ impl Sought {
             let cell = anchors.cell(value);
             if let Some(kept) = into.get_mut(self.places[cell] as usize) {
                 if cell == 0 || anchors.padded[cell - 1] != value {
-                    kept.push(value);
+                    kept.push(value.plain());
                 }
             }
         }

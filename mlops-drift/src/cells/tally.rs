@@ -2,20 +2,10 @@
 
 use super::Anchors;
 use super::far::Far;
-use super::lookup::{Lookup, Slots, Table};
+use super::lookup::Lookup;
 use super::moments::Squares;
 use super::number::Number;
-
-/// What lies from one edge up to the next.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Slot {
-    /// Values at the lower edge.
-    pub(crate) at: u64,
-    /// Values strictly inside.
-    pub(crate) inside: u64,
-    /// Their offsets from the lower edge, in the cell's unit.
-    pub(crate) offsets: u128,
-}
+use crate::kernels::{Counted, Slot, Slots, Table, count_cells};
 
 /// The counts of one side. Slot 0 lies below all edges, the last one above them.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -51,8 +41,18 @@ impl Tally {
         table: &Table<S>,
         values: &[T],
     ) {
-        for &value in values {
-            self.count(anchors, value, table.cell(&anchors.padded, value).min(anchors.len()));
+        let Self { slots, below, above, .. } = self;
+        let (mut first, mut last) = (Slot::default(), Slot::default());
+        let into = Counted { padded: &anchors.padded, units: &anchors.units, slots };
+        count_cells(table, into, values, &mut |value, cell| {
+            let (slot, sum) =
+                if cell == 0 { (&mut first, &mut *below) } else { (&mut last, &mut *above) };
+            count_end(anchors, value, cell, slot, sum);
+        });
+        let outer = slots.len() - 1;
+        for (at, end) in [(0, first), (outer, last)] {
+            slots[at].at += end.at;
+            slots[at].inside += end.inside;
         }
     }
 
@@ -65,33 +65,17 @@ impl Tally {
 
     #[inline(always)]
     fn count<T: Number>(&mut self, anchors: &Anchors<T>, value: T, cell: usize) {
+        let slot = &mut self.slots[cell];
         // One comparison for both ends: cell 0 wraps around.
         if cell.wrapping_sub(1) >= anchors.len().wrapping_sub(1) {
-            return self.count_end(anchors, value, cell);
+            let sum = if cell == 0 { &mut self.below } else { &mut self.above };
+            return count_end(anchors, value, cell, slot, sum);
         }
         let edge = anchors.padded[cell - 1];
         let at = u64::from(value == edge);
-        let slot = &mut self.slots[cell];
-        slot.at += at;
-        slot.inside += 1 - at;
-        slot.offsets += u128::from(value.offset(edge, anchors.units[cell]));
-    }
-
-    #[cold]
-    fn count_end<T: Number>(&mut self, anchors: &Anchors<T>, value: T, cell: usize) {
-        let slot = &mut self.slots[cell];
-        let edge = anchors.padded[cell.saturating_sub(1)];
-        if cell > 0 && value == edge {
-            slot.at += 1;
-            return;
-        }
-        slot.inside += 1;
-        if anchors.len() == 0 {
-            return; // An empty reference has nothing to measure from.
-        }
-        let (distance, quarters) = value.difference(edge);
-        let sum = if cell == 0 { &mut self.below } else { &mut self.above };
-        sum.add(distance, quarters);
+        slot.at = slot.at.wrapping_add(at);
+        slot.inside = slot.inside.wrapping_add(1 - at);
+        slot.offsets = slot.offsets.wrapping_add(value.offset(edge, anchors.units[cell]).into());
     }
 
     pub(crate) fn merge(&mut self, other: &Self) {
@@ -115,4 +99,26 @@ impl Tally {
     pub(crate) fn counts(&self) -> impl Iterator<Item = u64> + Clone + '_ {
         self.slots.iter().flat_map(|slot| [slot.at, slot.inside]).skip(1)
     }
+}
+
+/// Counts a value below the first edge, or from the last one on.
+#[cold]
+fn count_end<T: Number>(
+    anchors: &Anchors<T>,
+    value: T,
+    cell: usize,
+    slot: &mut Slot,
+    sum: &mut Far,
+) {
+    let edge = anchors.padded[cell.saturating_sub(1)];
+    if cell > 0 && value == edge {
+        slot.at += 1;
+        return;
+    }
+    slot.inside += 1;
+    if anchors.len() == 0 {
+        return; // An empty reference has nothing to measure from.
+    }
+    let (distance, quarters) = value.difference(edge);
+    sum.add(distance, quarters);
 }

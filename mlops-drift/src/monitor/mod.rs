@@ -1,5 +1,6 @@
 //! Watching current data against a reference: many workers, one report.
 
+mod baseline;
 mod options;
 mod value;
 
@@ -8,8 +9,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arrow::array::RecordBatch;
 
 use crate::error::{Error, Result};
-use crate::reference::{Cell, FitOptions, Lane, Reference, State};
-use crate::report::{Report, build, look_again};
+use crate::reference::{Cell, ColumnId, Reference, State};
+use crate::report::{Report, build};
+pub use baseline::{Baseline, compare};
 pub use options::MonitorOptions;
 pub use value::Value;
 
@@ -120,26 +122,25 @@ impl Handle {
     /// check; [`InvalidInput`](crate::ErrorKind::InvalidInput) for one that is not floating-point,
     /// or when rows are clustered, since values alone do not say to which cluster they belong.
     pub fn observe_values(&mut self, column: &str, values: &[f64]) -> Result<()> {
-        let columns = &self.reference.columns;
-        let Some(index) = columns.iter().position(|fitted| fitted.name == column) else {
-            return Err(Error::unknown_column(column, columns.iter().map(|c| c.name.as_str())));
-        };
-        if columns[index].lane != Lane::Float {
-            let found = &columns[index].data_type;
-            return Err(Error::invalid(format!(
-                "only floating-point columns take plain values: column={column} type={found}"
-            )));
-        }
-        if self.reference.cluster.is_some() {
-            return Err(Error::invalid(format!(
-                "values alone do not name their cluster, rows do: column={column}"
-            )));
-        }
-        let (state, layout) = (&mut self.own.columns[index], &columns[index].layout);
-        values.iter().for_each(|&value| state.tally(layout, Cell::Float(value)));
+        let ColumnId(index) = self.reference.float_column(column)?;
+        let (state, layout) = (&mut self.own.columns[index], &self.reference.columns[index].layout);
+        state.tally_floats(layout, values);
         self.own.rows = self.own.rows.max(state.seen.rows);
         self.dirty = true;
         Ok(())
+    }
+
+    /// Observes one value of a floating-point column: a few nanoseconds, no allocation, no lock.
+    ///
+    /// Of an [`id`](Reference::float_column) of another reference nothing is kept.
+    #[inline]
+    pub fn observe_value(&mut self, column: ColumnId, value: f64) {
+        let fitted = self.reference.columns.get(column.0);
+        if let (Some(state), Some(fitted)) = (self.own.columns.get_mut(column.0), fitted) {
+            state.tally(&fitted.layout, Cell::Float(value));
+            self.own.rows = self.own.rows.max(state.seen.rows);
+            self.dirty = true;
+        }
     }
 
     /// Observes one row, its values in the order of [`Reference::row_columns`].
@@ -196,29 +197,6 @@ impl Drop for Handle {
     fn drop(&mut self) {
         self.publish();
     }
-}
-
-/// Compares two sets of batches in one go; distances and quantiles are exact, by a second look at the
-/// values of the few cells that matter.
-///
-/// # Errors
-///
-/// Those of [`Reference::fit`], [`DriftMonitor::new`] and [`Handle::observe`].
-pub fn compare(
-    reference: &[RecordBatch],
-    current: &[RecordBatch],
-    fit: &FitOptions,
-    options: &MonitorOptions,
-) -> Result<Report> {
-    options.check()?;
-    let batches: Vec<&RecordBatch> = reference.iter().collect();
-    let (reference, kept) = Reference::fit_kept(&batches, fit)?;
-    let mut state = reference.empty_state();
-    for batch in current {
-        state.observe(batch, &reference.columns, reference.cluster.as_ref())?;
-    }
-    let exact = look_again(&reference, &state, &kept, current)?;
-    Ok(build(&reference, &state, options, &exact))
 }
 
 /// A panic elsewhere leaves counts that are whole: additions are all that happens under this lock.

@@ -2,12 +2,17 @@
 
 use std::collections::HashMap;
 
+use arrow::array::Array;
+
+use super::bins::Bins;
 use super::coarse::Codes;
+use super::dense;
 use super::lane::Lane;
-use super::layout::{Layout, Ordered, Values, narrow};
-use super::read::Cell;
-use super::state::{ColumnState, Seen};
+use super::layout::{Layout, Ordered, Values};
+use super::options::{Detail, FitOptions};
+use super::state::{ColumnState, Seen, categories};
 use crate::cells::{Number, Tally, lay};
+use crate::error::Result;
 
 /// The sorted values of a column, for who compares exactly.
 #[derive(Debug, Clone)]
@@ -25,9 +30,10 @@ pub(crate) struct Gathered {
     values: Unsorted,
 }
 
+/// Numbers by their images that keep the order.
 #[derive(Debug)]
 enum Unsorted {
-    Float(Vec<f64>),
+    Float(Vec<u64>),
     Integer(Vec<i64>),
     Wide(Vec<i128>),
     Category(HashMap<String, u64>),
@@ -46,44 +52,45 @@ impl Gathered {
         Self { seen: Seen::default(), values }
     }
 
-    pub(crate) fn push(&mut self, cell: Cell<'_>) {
-        if !self.seen.count(cell) {
-            return;
+    /// Reads one more array of the column.
+    pub(crate) fn read(&mut self, array: &dyn Array, lane: &Lane) -> Result<()> {
+        let seen = &mut self.seen;
+        match &mut self.values {
+            Unsorted::Float(values) => dense::floats(array, seen, &mut |block| {
+                values.extend(block.iter().map(|value| (value + 0.0).key()));
+            }),
+            Unsorted::Integer(values) => {
+                dense::integers(array, seen, &mut |block| values.extend_from_slice(block))
+            }
+            Unsorted::Wide(values) => {
+                dense::wide(array, seen, &mut |block| values.extend_from_slice(block))
+            }
+            Unsorted::Category(counts) => categories(array, lane, seen, counts),
+            Unsorted::Unsupported => {
+                seen.rows += array.len() as u64;
+                Ok(())
+            }
         }
-        match (cell, &mut self.values) {
-            (Cell::Float(value), Unsorted::Float(values)) => values.push(value + 0.0),
-            (Cell::Integer(value), Unsorted::Integer(values)) => values.push(narrow(value)),
-            (Cell::Integer(value), Unsorted::Wide(values)) => values.push(value),
-            (Cell::Text(text), Unsorted::Category(counts)) => match counts.get_mut(text) {
-                Some(count) => *count += 1,
-                None => {
-                    counts.insert(text.to_owned(), 1);
-                }
-            },
-            // A lane reads only cells of its own kind; were it otherwise, the row would still count.
-            _ => self.seen.null += 1,
-        }
-    }
-
-    /// Rows that a column of an unsupported type does not even read.
-    pub(crate) fn skip(&mut self, rows: usize) {
-        self.seen.rows += rows as u64;
     }
 
     /// Lays the cells and counts the reference in them.
-    pub(crate) fn settle(self, most_edges: Option<usize>) -> (Layout, ColumnState, Kept) {
+    pub(crate) fn settle(self, options: &FitOptions) -> (Layout, ColumnState, Kept) {
+        if options.detail == Detail::Bins {
+            return self.settle_in_bins();
+        }
+        let most_edges = options.edges;
         let state = |values: Values| ColumnState { seen: self.seen, values, clusters: Vec::new() };
         match self.values {
-            Unsorted::Float(values) => {
-                let (sorted, ordered, tally) = ordered(values, most_edges);
+            Unsorted::Float(keys) => {
+                let (sorted, ordered, tally) = ordered(keys, most_edges);
                 (Layout::Float(ordered), state(Values::Numbers(tally)), Kept::Float(sorted))
             }
-            Unsorted::Integer(values) => {
-                let (sorted, ordered, tally) = ordered(values, most_edges);
+            Unsorted::Integer(keys) => {
+                let (sorted, ordered, tally) = ordered(keys, most_edges);
                 (Layout::Integer(ordered), state(Values::Numbers(tally)), Kept::Integer(sorted))
             }
-            Unsorted::Wide(values) => {
-                let (sorted, ordered, tally) = ordered(values, most_edges);
+            Unsorted::Wide(keys) => {
+                let (sorted, ordered, tally) = ordered(keys, most_edges);
                 (Layout::Wide(ordered), state(Values::Numbers(tally)), Kept::Wide(sorted))
             }
             Unsorted::Category(counts) => {
@@ -93,12 +100,35 @@ impl Gathered {
             Unsorted::Unsupported => (Layout::None, state(Values::Unsupported), Kept::None),
         }
     }
+
+    fn settle_in_bins(self) -> (Layout, ColumnState, Kept) {
+        let (layout, counts) = match self.values {
+            Unsorted::Float(keys) => {
+                let (bins, counts) = Bins::lay(&sorted(keys));
+                (Layout::FloatBins(bins), counts)
+            }
+            Unsorted::Integer(keys) => {
+                let (bins, counts) = Bins::lay(&sorted(keys));
+                (Layout::IntegerBins(bins), counts)
+            }
+            Unsorted::Wide(keys) => {
+                let (bins, counts) = Bins::lay(&sorted(keys));
+                (Layout::WideBins(bins), counts)
+            }
+            _ => return self.settle(&FitOptions::default()),
+        };
+        let values = Values::Bins(counts);
+        (layout, ColumnState { seen: self.seen, values, clusters: Vec::new() }, Kept::None)
+    }
 }
 
-fn ordered<T: Number>(values: Vec<T>, most: Option<usize>) -> (Vec<T>, Ordered<T>, Tally) {
-    let mut keys: Vec<T::Key> = values.into_iter().map(T::key).collect();
+fn sorted<T: Number>(mut keys: Vec<T::Key>) -> Vec<T> {
     keys.sort_unstable();
-    let sorted: Vec<T> = keys.into_iter().map(T::of_key).collect();
+    keys.into_iter().map(T::of_key).collect()
+}
+
+fn ordered<T: Number>(keys: Vec<T::Key>, most: Option<usize>) -> (Vec<T>, Ordered<T>, Tally) {
+    let sorted: Vec<T> = sorted(keys);
     let (anchors, tally) = lay(&sorted, most);
     let ordered = Ordered::new(anchors, &tally);
     (sorted, ordered, tally)

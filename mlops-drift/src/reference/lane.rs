@@ -23,6 +23,14 @@ pub(crate) enum Lane {
 }
 
 impl Lane {
+    /// What a value is divided by on its way into a report.
+    pub(crate) fn divisor(&self) -> f64 {
+        match self {
+            Self::Integer { divisor, .. } => *divisor,
+            _ => 1.0,
+        }
+    }
+
     /// The lane and the kind of a column of this type; an unsupported one has no kind.
     pub(crate) fn of(data_type: &DataType, categorical: bool) -> (Self, Option<Kind>) {
         let (lane, kind) = Self::native(data_type);

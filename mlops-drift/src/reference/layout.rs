@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::bins::Bins;
 use super::coarse::{Codes, Unions};
 use super::read::Cell;
 use crate::cells::{Anchors, Number, Tally};
@@ -12,6 +13,10 @@ pub(crate) enum Layout {
     Float(Ordered<f64>),
     Integer(Ordered<i64>),
     Wide(Ordered<i128>),
+    /// In bins alone.
+    FloatBins(Bins<f64>),
+    IntegerBins(Bins<i64>),
+    WideBins(Bins<i128>),
     Category(Codes),
     /// Nothing is counted.
     None,
@@ -39,6 +44,7 @@ impl<T: Number> Ordered<T> {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Values {
     Numbers(Tally),
+    Bins(Vec<u64>),
     Category(HashMap<String, u64>),
     Unsupported,
 }
@@ -50,6 +56,9 @@ impl Layout {
             Self::Float(ordered) => Values::Numbers(Tally::new(ordered.anchors.len())),
             Self::Integer(ordered) => Values::Numbers(Tally::new(ordered.anchors.len())),
             Self::Wide(ordered) => Values::Numbers(Tally::new(ordered.anchors.len())),
+            Self::FloatBins(bins) => Values::Bins(vec![0; bins.len()]),
+            Self::IntegerBins(bins) => Values::Bins(vec![0; bins.len()]),
+            Self::WideBins(bins) => Values::Bins(vec![0; bins.len()]),
             Self::Category(_) => Values::Category(HashMap::new()),
             Self::None => Values::Unsupported,
         }
@@ -67,7 +76,25 @@ impl Layout {
             (Self::Wide(own), Cell::Integer(value)) => {
                 Some(own.unions.cell_of(&own.anchors, value))
             }
+            (Self::FloatBins(bins), Cell::Float(value)) => {
+                value.is_finite().then(|| bins.bin(value))
+            }
+            (Self::IntegerBins(bins), Cell::Integer(value)) => Some(bins.bin(narrow(value))),
+            (Self::WideBins(bins), Cell::Integer(value)) => Some(bins.bin(value)),
             (Self::Category(codes), Cell::Text(text)) => Some(codes.cell_of(text)),
+            _ => None,
+        }
+    }
+
+    /// The edges of PSI's bins, where nothing but bins is counted.
+    pub(crate) fn bin_edges(&self) -> Option<Vec<f64>> {
+        fn edges<T: Number>(edges: &[T]) -> Option<Vec<f64>> {
+            Some(edges.iter().map(|edge| edge.to_f64()).collect())
+        }
+        match self {
+            Self::FloatBins(bins) => edges(bins.edges()),
+            Self::IntegerBins(bins) => edges(bins.edges()),
+            Self::WideBins(bins) => edges(bins.edges()),
             _ => None,
         }
     }
@@ -78,6 +105,9 @@ impl Layout {
             (Self::Float(a), Self::Float(b)) => a.same(b),
             (Self::Integer(a), Self::Integer(b)) => a.same(b),
             (Self::Wide(a), Self::Wide(b)) => a.same(b),
+            (Self::FloatBins(a), Self::FloatBins(b)) => a == b,
+            (Self::IntegerBins(a), Self::IntegerBins(b)) => a == b,
+            (Self::WideBins(a), Self::WideBins(b)) => a == b,
             (Self::Category(a), Self::Category(b)) => a == b,
             (Self::None, Self::None) => true,
             _ => false,

@@ -1,7 +1,10 @@
 //! The reference: what the data looked like when all was well.
 
+mod bins;
 mod cluster;
 mod coarse;
+mod codes;
+pub(crate) mod dense;
 mod gather;
 mod lane;
 mod layout;
@@ -9,21 +12,21 @@ mod options;
 mod read;
 mod state;
 
-use arrow::array::RecordBatch;
+use arrow::array::{Array, RecordBatch};
 use arrow::datatypes::{DataType, Schema};
 
 use crate::error::{Error, Result};
+use crate::parallel;
 use crate::report::Kind;
 pub(crate) use cluster::ClusterPlan;
 pub(crate) use gather::Kept;
 pub(crate) use lane::Lane;
-pub(crate) use layout::{Layout, Ordered, Values, narrow};
-pub use options::{ClusterBy, FitOptions};
+pub(crate) use layout::{Layout, Ordered, Values};
+pub use options::{ClusterBy, Detail, FitOptions};
 pub(crate) use read::Cell;
 pub(crate) use state::{ColumnState, STRIDE, Seen, State};
 
 use gather::Gathered;
-use read::read;
 use state::arrays;
 
 /// One column as it was fitted.
@@ -37,15 +40,15 @@ pub(crate) struct Fitted {
 }
 
 impl Fitted {
-    /// Calls `each` with every row of this column.
-    pub(crate) fn read(
-        &self,
-        batch: &RecordBatch,
-        each: &mut dyn FnMut(usize, Cell<'_>),
-    ) -> Result<()> {
-        read(cluster::column(batch, &self.name, &self.data_type)?, &self.lane, each)
+    /// This column of a batch, whose type must be the same.
+    pub(crate) fn array<'a>(&self, batch: &'a RecordBatch) -> Result<&'a dyn Array> {
+        cluster::column(batch, &self.name, &self.data_type)
     }
 }
+
+/// A column of one reference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ColumnId(pub(crate) usize);
 
 /// A fitted reference, to be shared by the monitors of all workers.
 ///
@@ -109,16 +112,16 @@ impl Reference {
         for batch in batches {
             let arrays = arrays(batch, &columns)?;
             rows += batch.num_rows() as u64;
-            for ((array, fitted), column) in arrays.into_iter().zip(&columns).zip(&mut gathered) {
-                match fitted.lane {
-                    Lane::Unsupported(_) => column.skip(batch.num_rows()),
-                    _ => read(array, &fitted.lane, &mut |_, cell| column.push(cell))?,
-                }
-            }
+            let values = batch.num_rows() * columns.len();
+            let parts = arrays.into_iter().zip(&columns).zip(&mut gathered);
+            parallel::each(parts, values, |((array, fitted), column)| {
+                column.read(array, &fitted.lane)
+            })?;
         }
         let (mut states, mut kept) = (Vec::new(), Vec::new());
-        for (fitted, column) in columns.iter_mut().zip(gathered) {
-            let (layout, state, sorted) = column.settle(options.edges);
+        let values = rows as usize * columns.len();
+        let settled = parallel::map(gathered, values, |column| column.settle(options));
+        for (fitted, (layout, state, sorted)) in columns.iter_mut().zip(settled) {
             fitted.layout = layout;
             states.push(state);
             kept.push(sorted);
@@ -143,6 +146,31 @@ impl Reference {
     pub fn row_columns(&self) -> impl Iterator<Item = &str> {
         let cluster = self.cluster.iter().map(|plan| plan.column.as_str());
         self.columns.iter().map(|fitted| fitted.name.as_str()).chain(cluster)
+    }
+
+    /// What [`Handle::observe_value`](crate::Handle::observe_value) calls a floating-point column.
+    ///
+    /// # Errors
+    ///
+    /// [`UnknownColumn`](crate::ErrorKind::UnknownColumn) for a column that the reference does not
+    /// check; [`InvalidInput`](crate::ErrorKind::InvalidInput) for one that is not floating-point,
+    /// or when rows are clustered, since values alone do not say to which cluster they belong.
+    pub fn float_column(&self, name: &str) -> Result<ColumnId> {
+        let Some(index) = self.columns.iter().position(|fitted| fitted.name == name) else {
+            return Err(Error::unknown_column(name, self.columns.iter().map(|c| c.name.as_str())));
+        };
+        if self.columns[index].lane != Lane::Float {
+            let found = &self.columns[index].data_type;
+            return Err(Error::invalid(format!(
+                "only floating-point columns take plain values: column={name} type={found}"
+            )));
+        }
+        if self.cluster.is_some() {
+            return Err(Error::invalid(format!(
+                "values alone do not name their cluster, rows do: column={name}"
+            )));
+        }
+        Ok(ColumnId(index))
     }
 
     pub(crate) fn empty_state(&self) -> State {

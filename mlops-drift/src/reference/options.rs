@@ -37,6 +37,19 @@ impl ClusterBy {
     }
 }
 
+/// How much is kept of a column of numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Detail {
+    /// Cells between order statistics: every statistic, and rank tests that see any kind of change.
+    #[default]
+    Cells,
+    /// The counts of PSI's bins, the deciles of the reference: what follows from ten counts, and rank
+    /// tests on them. The fastest there is; distances between values, moments, quantiles and the range
+    /// are left out.
+    Bins,
+}
+
 /// What [`Reference::fit`](crate::Reference::fit) should look at.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
@@ -49,6 +62,8 @@ pub struct FitOptions {
     pub categorical: Vec<String>,
     /// Which rows belong together. The column that says so is not checked itself.
     pub cluster: ClusterBy,
+    /// How much is kept of a column of numbers.
+    pub detail: Detail,
     /// How many edges the cells of a column have at most; by default about `16 sqrt(n)`, at least 1,024.
     pub edges: Option<usize>,
 }
@@ -75,6 +90,13 @@ impl FitOptions {
         columns: impl IntoIterator<Item = S>,
     ) -> Self {
         self.categorical = columns.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Says how much is kept of a column of numbers.
+    #[must_use]
+    pub fn with_detail(mut self, detail: Detail) -> Self {
+        self.detail = detail;
         self
     }
 

@@ -90,7 +90,10 @@ fn primitive<T: ArrowPrimitiveType>(
 }
 
 /// Every type, by the text of its values.
-fn read_category(array: &dyn Array, each: &mut dyn FnMut(usize, Cell<'_>)) -> Result<()> {
+pub(super) fn read_category(
+    array: &dyn Array,
+    each: &mut dyn FnMut(usize, Cell<'_>),
+) -> Result<()> {
     match array.data_type() {
         DataType::Boolean => booleans(array.as_boolean(), each),
         DataType::Utf8 => strings::<i32>(array.as_string(), each),
@@ -152,7 +155,7 @@ fn formatted(array: &dyn Array, each: &mut dyn FnMut(usize, Cell<'_>)) -> Result
 }
 
 /// Each distinct value is turned into text once; a null key and a key to a null value are both null.
-fn dictionary(array: &dyn Array, each: &mut dyn FnMut(usize, Cell<'_>)) -> Result<()> {
+pub(super) fn dictionary(array: &dyn Array, each: &mut dyn FnMut(usize, Cell<'_>)) -> Result<()> {
     let array = array.as_any_dictionary();
     let mut texts: Vec<Option<Value>> = vec![None; array.values().len()];
     read_category(array.values(), &mut |row, cell| texts[row] = Value::of(cell))?;

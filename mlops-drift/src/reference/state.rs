@@ -1,16 +1,21 @@
 //! What is kept of the data: one mergeable state, equal for the same rows in any order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use arrow::array::{Array, RecordBatch};
+use arrow::datatypes::DataType;
 
 use super::Fitted;
+use super::bins;
 use super::cluster::{ClusterKey, ClusterPlan, column};
 use super::coarse::COARSE_CELLS;
+use super::codes::by_code;
+use super::dense;
 use super::lane::Lane;
 use super::layout::{Layout, Values, narrow};
 use super::read::{Cell, read};
 use crate::error::Result;
+use crate::parallel;
 
 /// Numbers kept a cluster and column: its rows, then its coarse cells.
 pub(crate) const STRIDE: usize = COARSE_CELLS + 1;
@@ -28,11 +33,17 @@ impl Seen {
     /// Counts a row, and says whether its value is usable.
     #[inline]
     pub(crate) fn count(&mut self, cell: Cell<'_>) -> bool {
-        self.rows += 1;
+        self.count_rows(cell, 1)
+    }
+
+    /// The same of several rows with one value.
+    #[inline]
+    pub(crate) fn count_rows(&mut self, cell: Cell<'_>, rows: u64) -> bool {
+        self.rows += rows;
         match cell {
-            Cell::Null => self.null += 1,
-            Cell::Float(value) if value.is_nan() => self.nan += 1,
-            Cell::Float(value) if value.is_infinite() => self.infinite += 1,
+            Cell::Null => self.null += rows,
+            Cell::Float(value) if value.is_nan() => self.nan += rows,
+            Cell::Float(value) if value.is_infinite() => self.infinite += rows,
             _ => return true,
         }
         false
@@ -66,6 +77,52 @@ impl ColumnState {
         rows - null - nan - infinite
     }
 
+    /// Counts plain values, NaN and infinities among them; they have no nulls.
+    pub(crate) fn tally_floats(&mut self, layout: &Layout, values: &[f64]) {
+        let Self { seen, values: own, .. } = self;
+        match (layout, own) {
+            (Layout::Float(laid), Values::Numbers(tally)) => {
+                dense::blocks(values, None, seen, &mut |block| tally.add_all(&laid.anchors, block));
+            }
+            (Layout::FloatBins(laid), Values::Bins(counts)) => {
+                bins::plain(laid, values, seen, counts);
+            }
+            _ => seen.rows += values.len() as u64,
+        }
+    }
+
+    /// Counts all values of an array.
+    pub(crate) fn tally_all(&mut self, fitted: &Fitted, array: &dyn Array) -> Result<()> {
+        let Self { seen, values, .. } = self;
+        match (&fitted.layout, values) {
+            (Layout::Float(own), Values::Numbers(tally)) => {
+                dense::floats(array, seen, &mut |block| tally.add_all(&own.anchors, block))
+            }
+            (Layout::Integer(own), Values::Numbers(tally)) => {
+                dense::integers(array, seen, &mut |block| tally.add_all(&own.anchors, block))
+            }
+            (Layout::Wide(own), Values::Numbers(tally)) => {
+                dense::wide(array, seen, &mut |block| tally.add_all(&own.anchors, block))
+            }
+            (Layout::FloatBins(own), Values::Bins(counts)) => {
+                bins::floats(own, array, seen, counts)
+            }
+            (Layout::IntegerBins(own), Values::Bins(counts)) => {
+                dense::integers(array, seen, &mut |block| own.count(block, counts))
+            }
+            (Layout::WideBins(own), Values::Bins(counts)) => {
+                dense::wide(array, seen, &mut |block| own.count(block, counts))
+            }
+            (Layout::Category(_), Values::Category(counts)) => {
+                categories(array, &fitted.lane, seen, counts)
+            }
+            _ => {
+                seen.rows += array.len() as u64;
+                Ok(())
+            }
+        }
+    }
+
     #[inline]
     pub(crate) fn tally(&mut self, layout: &Layout, cell: Cell<'_>) {
         if !self.seen.count(cell) {
@@ -81,13 +138,13 @@ impl ColumnState {
             (Layout::Wide(own), Cell::Integer(value), Values::Numbers(tally)) => {
                 tally.add(&own.anchors, value);
             }
-            (Layout::Category(_), Cell::Text(text), Values::Category(counts)) => {
-                match counts.get_mut(text) {
-                    Some(count) => *count += 1,
-                    None => {
-                        counts.insert(text.to_owned(), 1);
-                    }
+            (layout, cell, Values::Bins(counts)) => {
+                if let Some(bin) = layout.coarse(cell) {
+                    counts[bin] += 1;
                 }
+            }
+            (Layout::Category(_), Cell::Text(text), Values::Category(counts)) => {
+                add_rows(counts, text, 1);
             }
             // A lane reads only cells of its own kind; were it otherwise, the row would still count.
             _ => self.seen.null += 1,
@@ -109,6 +166,9 @@ impl ColumnState {
         self.seen.merge(&other.seen);
         match (&mut self.values, &other.values) {
             (Values::Numbers(own), Values::Numbers(other)) => own.merge(other),
+            (Values::Bins(own), Values::Bins(other)) => {
+                own.iter_mut().zip(other).for_each(|(own, other)| *own += other);
+            }
             (Values::Category(own), Values::Category(other)) => {
                 for (name, count) in other {
                     *own.entry(name.clone()).or_default() += count;
@@ -164,18 +224,17 @@ impl State {
         let arrays = arrays(batch, columns)?;
         let slots = self.row_slots(batch, plan)?;
         self.rows += batch.num_rows() as u64;
-        for ((array, fitted), state) in arrays.into_iter().zip(columns).zip(&mut self.columns) {
-            read(array, &fitted.lane, &mut |row, cell| {
-                state.tally(&fitted.layout, cell);
-                if let Some(&slot) = slots.get(row) {
-                    state.count(cell, &fitted.layout, slot);
-                }
-            })?;
-            if matches!(fitted.lane, Lane::Unsupported(_)) {
-                state.seen.rows += batch.num_rows() as u64;
+        let values = batch.num_rows() * columns.len();
+        let parts = arrays.into_iter().zip(columns).zip(&mut self.columns);
+        parallel::each(parts, values, |((array, fitted), state)| {
+            state.tally_all(fitted, array)?;
+            if plan.is_none() {
+                return Ok(());
             }
-        }
-        Ok(())
+            read(array, &fitted.lane, &mut |row, cell| {
+                state.count(cell, &fitted.layout, slots[row]);
+            })
+        })
     }
 
     /// The second pass of a fit: clusters in the cells that the first pass has laid.
@@ -222,6 +281,37 @@ impl State {
         self.rows += other.rows;
         for (own, other) in self.columns.iter_mut().zip(&other.columns) {
             own.merge(other, &slots);
+        }
+    }
+}
+
+/// Counts all values of an array by category.
+pub(super) fn categories(
+    array: &dyn Array,
+    lane: &Lane,
+    seen: &mut Seen,
+    counts: &mut HashMap<String, u64>,
+) -> Result<()> {
+    let mut add = |cell: Cell<'_>, rows: u64| {
+        if seen.count_rows(cell, rows) {
+            match cell {
+                Cell::Text(text) => add_rows(counts, text, rows),
+                // A lane reads only cells of its own kind; were it otherwise, the rows would still count.
+                _ => seen.null += rows,
+            }
+        }
+    };
+    match array.data_type() {
+        DataType::Dictionary(..) => by_code(array, &mut add),
+        _ => read(array, lane, &mut |_, cell| add(cell, 1)),
+    }
+}
+
+fn add_rows(counts: &mut HashMap<String, u64>, name: &str, rows: u64) {
+    match counts.get_mut(name) {
+        Some(count) => *count += rows,
+        None => {
+            counts.insert(name.to_owned(), rows);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! One comparison from end to end: describe each column, test it, decide over all.
 
+use super::binned::binned;
 use super::describe::{Description, Numbers, categorical, union};
 use super::exact::Looked;
 use super::{
@@ -130,6 +131,7 @@ impl<'a> Pair<'a> {
                     _ => (Description::default(), None, None),
                 }
             }
+            (Values::Bins(old), Values::Bins(new)) => self.binned([old, new], exchange),
             (Values::Category(old), Values::Category(new)) => {
                 let union = union(old, new);
                 let description = categorical(&union, self.options.psi_empty_bins);
@@ -163,6 +165,25 @@ impl<'a> Pair<'a> {
         let compared =
             Compared::Ordered { cells, ks: description.distance, scale: description.scale };
         (description, Some(compared), numbers.outside())
+    }
+
+    fn binned(
+        &self,
+        bins: [&Vec<u64>; 2],
+        exchange: &Exchange,
+    ) -> (Description, Option<Compared>, Option<u64>) {
+        let edges = self.fitted.layout.bin_edges().unwrap_or_default();
+        let divisor = self.fitted.lane.divisor();
+        let edges = edges.into_iter().map(|edge| edge / divisor).collect();
+        let clustered = matches!(exchange, Exchange::Clusters(_));
+        let description = binned(bins, edges, clustered, self.options.psi_empty_bins);
+        let cells = match exchange {
+            Exchange::Rows => Cells { reference: bins[0].clone(), current: bins[1].clone() },
+            Exchange::Clusters(_) => Cells::default(),
+        };
+        let compared =
+            Compared::Ordered { cells, ks: description.distance, scale: description.scale };
+        (description, Some(compared), None)
     }
 
     /// Why nothing can be compared.

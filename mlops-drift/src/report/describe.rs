@@ -32,6 +32,13 @@ pub(super) struct Description {
     pub(super) scale: Option<f64>,
 }
 
+impl Description {
+    pub(super) fn with_psi(mut self, psi: PsiReport) -> Self {
+        self.statistics.psi = Some(psi);
+        self
+    }
+}
+
 /// Both sides of a numeric column in its cells.
 pub(super) struct Numbers<'a, T: Number> {
     anchors: &'a Anchors<T>,
@@ -64,10 +71,7 @@ impl<'a, T: Number> Numbers<'a, T> {
             Some(points) => points.iter().map(|point| (point.reference, point.current)).collect(),
             None => old.counts().zip(new.counts()).filter(|counts| *counts != (0, 0)).collect(),
         };
-        let divisor = match lane {
-            Lane::Integer { divisor, .. } => *divisor,
-            _ => 1.0,
-        };
+        let divisor = lane.divisor();
         Self { anchors, old, new, exact, points, counts, divisor, clustered, empty_bins }
     }
 
@@ -240,13 +244,13 @@ fn bounded([low, high]: [f64; 2]) -> BoundedStatistic {
     BoundedStatistic { value: known.then_some(low), interval: (!known).then_some([low, high]) }
 }
 
-fn psi_report(edges: Vec<f64>, bins: [Vec<u64>; 2], empty_bins: EmptyBins) -> PsiReport {
+pub(super) fn psi_report(edges: Vec<f64>, bins: [Vec<u64>; 2], empty_bins: EmptyBins) -> PsiReport {
     let value = psi(&bins[0], &bins[1], empty_bins);
     let [reference_counts, current_counts] = bins;
     PsiReport { value, edges, reference_counts, current_counts, empty_bins }
 }
 
-fn ranked(statistic: Option<RankStatistic>) -> TestedStatistic {
+pub(super) fn ranked(statistic: Option<RankStatistic>) -> TestedStatistic {
     TestedStatistic {
         value: statistic.map(|s| s.value),
         p_value: None,
@@ -254,7 +258,7 @@ fn ranked(statistic: Option<RankStatistic>) -> TestedStatistic {
     }
 }
 
-fn moved_bins(edges: &[f64], bins: &[Vec<u64>; 2]) -> Vec<Moved> {
+pub(super) fn moved_bins(edges: &[f64], bins: &[Vec<u64>; 2]) -> Vec<Moved> {
     let edge = |index: Option<usize>, outer: &str| {
         index
             .and_then(|index| edges.get(index))

@@ -1,12 +1,13 @@
 //! The second look at the data that makes a report exact.
 
-use arrow::array::RecordBatch;
+use arrow::array::{Array, RecordBatch};
 
 use crate::cells::{
     Anchors, Bounds, Exact, Located, Number, Sought, Tally, bounds, locate, refine,
 };
 use crate::error::Result;
-use crate::reference::{Cell, Kept, Layout, Ordered, Reference, State, Values, narrow};
+use crate::parallel;
+use crate::reference::{Kept, Layout, Ordered, Reference, Seen, State, Values, dense};
 
 /// The quantiles that a report shows, in hundredths.
 pub(super) const SHOWN: [u64; 5] = [5, 25, 50, 75, 95];
@@ -83,23 +84,25 @@ impl<'a> Searching<'a> {
             Layout::Wide(own) => {
                 Search::new(&own.anchors, old, new).map(|search| Self::Wide(own, search))
             }
-            Layout::Category(_) | Layout::None => None,
+            _ => None,
         };
         search.unwrap_or(Self::None)
     }
 
-    fn see(&mut self, cell: Cell<'_>) {
-        match (self, cell) {
-            (Self::Float(own, search), Cell::Float(value)) if value.is_finite() => {
-                search.sought.gather(&own.anchors, &[value + 0.0], &mut search.found);
+    fn read(&mut self, array: &dyn Array) -> Result<()> {
+        // All of it has been counted before.
+        let seen = &mut Seen::default();
+        match self {
+            Self::Float(own, Search { sought, found, .. }) => {
+                dense::floats(array, seen, &mut |block| sought.gather(&own.anchors, block, found))
             }
-            (Self::Integer(own, search), Cell::Integer(value)) => {
-                search.sought.gather(&own.anchors, &[narrow(value)], &mut search.found);
+            Self::Integer(own, Search { sought, found, .. }) => {
+                dense::integers(array, seen, &mut |block| sought.gather(&own.anchors, block, found))
             }
-            (Self::Wide(own, search), Cell::Integer(value)) => {
-                search.sought.gather(&own.anchors, &[value], &mut search.found);
+            Self::Wide(own, Search { sought, found, .. }) => {
+                dense::wide(array, seen, &mut |block| sought.gather(&own.anchors, block, found))
             }
-            _ => {}
+            Self::None => Ok(()),
         }
     }
 
@@ -145,11 +148,10 @@ pub(crate) fn look_again(
         .map(|(layout, (old, new))| Searching::new(layout, &old.values, &new.values))
         .collect();
     for batch in batches {
-        for (fitted, search) in reference.columns.iter().zip(&mut searches) {
-            if search.is_open() {
-                fitted.read(batch, &mut |_, cell| search.see(cell))?;
-            }
-        }
+        let values = batch.num_rows() * searches.len();
+        let parts = reference.columns.iter().zip(&mut searches);
+        let open = parts.filter(|(_, search)| search.is_open());
+        parallel::each(open, values, |(fitted, search)| search.read(fitted.array(batch)?))?;
     }
     let found = searches.into_iter().zip(sides()).zip(kept);
     Ok(found

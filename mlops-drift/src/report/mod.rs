@@ -4,6 +4,7 @@
 //! 0; infinities are the strings `"inf"` and `"-inf"`. Fields may be added, so the structs can't be
 //! built outside of this crate.
 
+mod binned;
 mod bins;
 mod build;
 mod describe;
