@@ -32,6 +32,7 @@ impl Far {
     }
 
     /// A sum that was written down; `None` when it could not have been one.
+    #[cfg(test)]
     pub(crate) fn from_terms(terms: Vec<(i32, u128)>) -> Option<Self> {
         let plausible = |term: &(i32, u128)| term.1 > 0 && term.0.abs() <= 2 * 1_100;
         let ascending = terms.windows(2).all(|pair| pair[0].0 < pair[1].0);
