@@ -13,7 +13,7 @@ pub(crate) struct Even {
 
 impl Slots<f64> for Even {
     #[inline(always)]
-    fn slot(&self, value: f64) -> usize {
+    fn slot(&self, value: f64) -> u32 {
         // Outside of the range, and infinite in between, the nearest end.
         self.places.nearest((value - self.low) * self.scale)
     }
@@ -31,13 +31,13 @@ const FRACTION: u32 = 52;
 
 impl Slots<f64> for Digits {
     #[inline(always)]
-    fn slot(&self, value: f64) -> usize {
+    fn slot(&self, value: f64) -> u32 {
         // -0.0 must find the cell of 0.0.
         let key = (value + 0.0).key();
         let at =
             ((key >> FRACTION).saturating_sub(self.first) as usize).min(self.segments.len() - 1);
         let (base, drop) = self.segments[at];
-        base as usize + ((key & ((1 << FRACTION) - 1)) >> drop) as usize
+        base.wrapping_add(((key & ((1 << FRACTION) - 1)) >> drop) as u32)
     }
 }
 
@@ -51,10 +51,10 @@ pub(crate) struct Shift {
 
 impl Slots<i64> for Shift {
     #[inline(always)]
-    fn slot(&self, value: i64) -> usize {
+    fn slot(&self, value: i64) -> u32 {
         // Below the range 0; a difference that fills all 64 bits is right as an unsigned number.
         let above = value.max(self.low).wrapping_sub(self.low) as u64;
-        (above >> self.shift).min(self.last) as usize
+        (above >> self.shift).min(self.last) as u32
     }
 }
 
@@ -69,12 +69,12 @@ pub(crate) struct Lengths {
 
 impl Slots<i64> for Lengths {
     #[inline(always)]
-    fn slot(&self, value: i64) -> usize {
+    fn slot(&self, value: i64) -> u32 {
         let above = value.max(self.low).wrapping_sub(self.low) as u64;
         let digits = (u64::BITS - above.leading_zeros()) as usize;
         let (base, drop) = self.segments[digits];
         let rest = above & (1_u64 << digits.saturating_sub(1)).wrapping_sub(1);
-        base as usize + (rest >> drop) as usize
+        base.wrapping_add((rest >> drop) as u32)
     }
 }
 
@@ -83,7 +83,7 @@ impl Slots<i64> for Lengths {
 pub(crate) enum Nowhere {}
 
 impl<T> Slots<T> for Nowhere {
-    fn slot(&self, _: T) -> usize {
+    fn slot(&self, _: T) -> u32 {
         match *self {}
     }
 }

@@ -24,6 +24,7 @@ mod refine;
 mod squared;
 mod tally;
 
+use crate::kernels::find_cells;
 use lookup::Lookup;
 use moments::Origin;
 
@@ -78,6 +79,18 @@ impl<T: Number> Anchors<T> {
             Lookup::Plain(table) => table.cell(&self.padded, value).min(self.len()),
             Lookup::Tailed(table) => table.cell(&self.padded, value).min(self.len()),
             Lookup::Search => self.search(value),
+        }
+    }
+
+    /// The slots of values, into as many places.
+    pub(crate) fn cells(&self, values: &[T], cells: &mut [u16]) {
+        match &self.lookup {
+            Lookup::Plain(table) => find_cells(table, &self.padded, values, cells),
+            Lookup::Tailed(table) => find_cells(table, &self.padded, values, cells),
+            Lookup::Search => {
+                let found = values.iter().map(|&value| self.search(value) as u16);
+                cells.iter_mut().zip(found).for_each(|(cell, found)| *cell = found);
+            }
         }
     }
 

@@ -19,6 +19,9 @@ pub(crate) struct Sought {
     whole: bool,
 }
 
+/// Values whose cells are found together.
+const BLOCK: usize = 1_024;
+
 /// So many values inside of cells are looked at again whether or not they matter to a distance: it makes
 /// what else a report says of small data exact.
 const LITTLE: u64 = 1 << 16;
@@ -61,11 +64,15 @@ impl Sought {
         values: &[T],
         into: &mut [Vec<T>],
     ) {
-        for &value in values {
-            let cell = anchors.cell(value);
-            if let Some(kept) = into.get_mut(self.places[cell] as usize) {
-                if cell == 0 || anchors.padded[cell - 1] != value {
-                    kept.push(value.plain());
+        let mut cells = [0; BLOCK];
+        for block in values.chunks(BLOCK) {
+            anchors.cells(block, &mut cells);
+            for (&value, &cell) in block.iter().zip(&cells) {
+                let cell = usize::from(cell);
+                if let Some(kept) = into.get_mut(self.places[cell] as usize) {
+                    if cell == 0 || anchors.padded[cell - 1] != value {
+                        kept.push(value.plain());
+                    }
                 }
             }
         }

@@ -6,22 +6,49 @@ pub(crate) trait Column: Copy + PartialOrd + Default {
     const MOST: Self;
     /// Whether all of them are neither infinite nor NaN.
     fn all_usable(values: &[Self]) -> bool;
-    /// Itself where the lowest bit is set, else 0.
-    fn masked(self, bit: u64) -> Self;
-    /// How many of at most [`BLOCK`] values are above the edge.
-    fn above(values: &[Self], edge: Self) -> u64;
+    /// Those whose bit is set, and 0 for the others.
+    fn masked(values: &[Self; NIBBLE], bits: usize) -> [Self; NIBBLE];
+    /// How many of at most [`BLOCK`] values are above each edge.
+    fn above(values: &[Self], edges: [Self; A_PASS]) -> [u64; A_PASS];
 }
 
+/// Edges that one pass over a block compares with: few enough for every count to stay in a register.
+const A_PASS: usize = 3;
+
 /// Counts in integers as wide as the values, so that both fill the same vectors.
-macro_rules! count_above_one {
+macro_rules! count_above_some {
     ($count:ty) => {
         #[inline(always)]
-        fn above(values: &[Self], edge: Self) -> u64 {
-            let one = |value: &Self| <$count>::from(*value > edge);
-            let count = values.iter().map(one).fold(0, <$count>::wrapping_add);
-            u64::from(count)
+        fn above(values: &[Self], edges: [Self; A_PASS]) -> [u64; A_PASS] {
+            let mut counts = [0; A_PASS];
+            for value in values {
+                for (count, edge) in counts.iter_mut().zip(edges) {
+                    *count = <$count>::wrapping_add(*count, <$count>::from(*value > edge));
+                }
+            }
+            counts.map(u64::from)
         }
     };
+}
+
+/// Values that are masked together.
+const NIBBLE: usize = 4;
+
+/// For all bits of four values, what to mask them with.
+macro_rules! masks {
+    ($bits:ty) => {{
+        let mut masks = [[0; NIBBLE]; 16];
+        let mut bits = 0;
+        while bits < 16 {
+            let mut at = 0;
+            while at < NIBBLE {
+                masks[bits][at] = if bits >> at & 1 == 1 { !0 } else { 0 };
+                at += 1;
+            }
+            bits += 1;
+        }
+        masks
+    }};
 }
 
 macro_rules! floating {
@@ -37,12 +64,13 @@ macro_rules! floating {
             }
 
             #[inline(always)]
-            fn masked(self, bit: u64) -> Self {
-                let mask = (0 as $bits).wrapping_sub((bit & 1) as $bits);
-                Self::from_bits(self.to_bits() & mask)
+            fn masked(values: &[Self; NIBBLE], bits: usize) -> [Self; NIBBLE] {
+                const MASKS: [[$bits; NIBBLE]; 16] = masks!($bits);
+                let mask = &MASKS[bits & 15];
+                std::array::from_fn(|at| Self::from_bits(values[at].to_bits() & mask[at]))
             }
 
-            count_above_one!($bits);
+            count_above_some!($bits);
         }
     };
 }
@@ -60,11 +88,13 @@ macro_rules! whole {
             }
 
             #[inline(always)]
-            fn masked(self, bit: u64) -> Self {
-                self & (0 as $type).wrapping_sub((bit & 1) as $type)
+            fn masked(values: &[Self; NIBBLE], bits: usize) -> [Self; NIBBLE] {
+                const MASKS: [[$type; NIBBLE]; 16] = masks!($type);
+                let mask = &MASKS[bits & 15];
+                std::array::from_fn(|at| values[at] & mask[at])
             }
 
-            count_above_one!(u64);
+            count_above_some!(u64);
         }
     };
 }
@@ -81,10 +111,11 @@ const WORD: usize = 64;
 dispatch! {
     /// Adds to `above` how many of at most [`BLOCK`] values lie above each edge, and says whether all of them
     /// were usable; if not, nothing is added. Values whose bit of `valid` is not set are left out; no
-    /// words mean that all are there.
+    /// words mean that all are there. `scratch` is room to work in.
     fn count_above[T: Column](
         values: &[T],
         valid: &[u64],
+        scratch: &mut [T; BLOCK],
         edges: &[T; TOGETHER],
         above: &mut [u64; TOGETHER],
     ) -> bool = count;
@@ -94,6 +125,7 @@ dispatch! {
 fn count<T: Column>(
     values: &[T],
     valid: &[u64],
+    scratch: &mut [T; BLOCK],
     edges: &[T; TOGETHER],
     above: &mut [u64; TOGETHER],
 ) -> bool {
@@ -101,15 +133,12 @@ fn count<T: Column>(
         if !T::all_usable(values) {
             return false;
         }
-        for (above, edge) in above.iter_mut().zip(edges) {
-            *above += T::above(values, *edge);
-        }
+        add_above(values, edges, 0, above);
         return true;
     }
     // What is missing is counted as 0, and taken off again.
-    let mut there = [T::default(); BLOCK];
     let (whole, rest) = values.as_chunks::<WORD>();
-    let (there_whole, _) = there.as_chunks_mut::<WORD>();
+    let (there_whole, _) = scratch.as_chunks_mut::<WORD>();
     let mut words = valid.iter().copied();
     for ((there, values), word) in there_whole.iter_mut().zip(whole).zip(&mut words) {
         mask(there, values, word);
@@ -121,23 +150,43 @@ fn count<T: Column>(
             mask(there, &last, word);
         }
     }
-    let there = &there[..values.len().min(BLOCK)];
+    let there = &scratch[..values.len().min(BLOCK)];
     if !T::all_usable(there) {
         return false;
     }
     let held: u64 = valid.iter().map(|word| u64::from(word.count_ones())).sum();
     let missing = there.len() as u64 - held;
-    for (above, edge) in above.iter_mut().zip(edges) {
-        let as_zero = if T::default() > *edge { missing } else { 0 };
-        *above += T::above(there, *edge) - as_zero;
-    }
+    add_above(there, edges, missing, above);
     true
+}
+
+/// Adds the counts of values of which so many are a 0 that is not there.
+#[inline(always)]
+fn add_above<T: Column>(
+    values: &[T],
+    edges: &[T; TOGETHER],
+    missing: u64,
+    above: &mut [u64; TOGETHER],
+) {
+    let (edges, _) = edges.as_chunks::<A_PASS>();
+    let (above, _) = above.as_chunks_mut::<A_PASS>();
+    for (edges, above) in edges.iter().zip(above) {
+        let counts = T::above(values, *edges);
+        for ((above, count), edge) in above.iter_mut().zip(counts).zip(edges) {
+            let as_zero = if T::default() > *edge { missing } else { 0 };
+            *above += count - as_zero;
+        }
+    }
 }
 
 /// The values whose bit is set; 0 for the others.
 #[inline(always)]
 fn mask<T: Column>(there: &mut [T; WORD], values: &[T; WORD], word: u64) {
-    for at in 0..WORD {
-        there[at] = values[at].masked(word.wrapping_shr(at as u32));
+    let (there, _) = there.as_chunks_mut::<NIBBLE>();
+    let (values, _) = values.as_chunks::<NIBBLE>();
+    let mut bits = word;
+    for (there, values) in there.iter_mut().zip(values) {
+        *there = T::masked(values, bits as usize);
+        bits >>= NIBBLE;
     }
 }

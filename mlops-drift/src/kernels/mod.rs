@@ -37,12 +37,14 @@ macro_rules! dispatch {
 }
 
 mod bins;
+mod codes;
 mod squares;
 mod table;
 
 pub(crate) use bins::{BLOCK as BINS_BLOCK, Column, TOGETHER, count_above};
+pub(crate) use codes::{TURNS, count_codes};
 pub(crate) use squares::{NEAR, split, split_squares};
-pub(crate) use table::{Counted, MOST_EDGES, Places, Slot, Slots, Table, count_cells};
+pub(crate) use table::{Counted, MOST_EDGES, Places, Slot, Slots, Table, count_cells, find_cells};
 
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@ use crate::cells::Number;
 
 /// From a value to a place in a table, never descending as values ascend.
 pub(crate) trait Slots<T>: Clone + std::fmt::Debug + Send + Sync {
-    fn slot(&self, value: T) -> usize;
+    fn slot(&self, value: T) -> u32;
 }
 
 /// Places from 0 up, for numbers that are rounded down to them.
@@ -22,12 +22,14 @@ impl Places {
 
     /// The place of a number, the nearest one if it lies outside; 0 for NaN.
     #[inline(always)]
-    pub(crate) fn nearest(self, number: f64) -> usize {
-        let inside = number.max(0.0).min(self.last);
-        // SAFETY: `max` leaves no NaN, and what it leaves is at least 0; `last` is a number between 0 and
-        // 2^31 by construction, so after `min` the number is in the range of i32.
+    pub(crate) fn nearest(self, number: f64) -> u32 {
+        // Written so that each is one instruction: NaN fails the first comparison.
+        let positive = if number > 0.0 { number } else { 0.0 };
+        let inside = if positive < self.last { positive } else { self.last };
+        // SAFETY: `positive` is no NaN and at least 0; `last` is a number from 0 and below 2^31 by
+        // construction. So `inside`, one of the two and not above `last`, is in the range of i32.
         let place: i32 = unsafe { inside.to_int_unchecked() };
-        place as usize
+        place as u32
     }
 }
 
@@ -67,7 +69,7 @@ impl<S> Table<S> {
         assert!(edges.len() <= MOST_EDGES, "more edges than a table can hold: {}", edges.len());
         let size = size.max(1);
         let mut held = vec![0_u16; size];
-        edges.iter().for_each(|&edge| held[slots.slot(edge).min(size - 1)] += 1);
+        edges.iter().for_each(|&edge| held[(slots.slot(edge) as usize).min(size - 1)] += 1);
         let mut sum = 0;
         let mut before: Vec<u16> = held
             .iter()
@@ -99,7 +101,7 @@ impl<S> Table<S> {
         S: Slots<T>,
     {
         assert!(padded.len() == self.edges + 2, "edges of another table");
-        let place = self.slots.slot(value).min(self.before.len() - 2);
+        let place = (self.slots.slot(value) as usize).min(self.before.len() - 2);
         // SAFETY: the edges are of the length that this table was made for, and the place is clamped to
         // the last but one entry.
         unsafe { self.find(padded, value, place) }
@@ -153,12 +155,12 @@ fn count_all<T: Number, S: Slots<T>>(
     let Counted { padded, units, slots } = into;
     let edges = table.edges;
     assert!(padded.len() == edges + 2 && units.len() == edges + 1 && slots.len() == edges + 1);
-    let last = table.before.len() - 2;
+    let last = u32::try_from(table.before.len() - 2).unwrap_or(u32::MAX);
     let inner = edges.wrapping_sub(1);
     let mut places = [0_u32; BLOCK];
     for block in values.chunks(BLOCK) {
         for (place, &value) in places.iter_mut().zip(block) {
-            *place = table.slots.slot(value).min(last) as u32;
+            *place = table.slots.slot(value).min(last);
         }
         for (&place, &value) in places.iter().zip(block) {
             // SAFETY: the edges have the length that the table was made for (asserted above), and the
@@ -182,5 +184,32 @@ fn count_all<T: Number, S: Slots<T>>(
             let offset = value.offset(edge, unit);
             slot.offsets = slot.offsets.wrapping_add(u128::from(offset));
         }
+    }
+}
+
+dispatch! {
+    /// The cells of values, one after the other into as many places.
+    fn find_cells[T: Number, S: Slots<T>](
+        table: &Table<S>,
+        padded: &[T],
+        values: &[T],
+        cells: &mut [u16],
+    ) = find_all;
+}
+
+#[inline(always)]
+fn find_all<T: Number, S: Slots<T>>(
+    table: &Table<S>,
+    padded: &[T],
+    values: &[T],
+    cells: &mut [u16],
+) {
+    assert!(padded.len() == table.edges + 2, "edges of another table");
+    let last = u32::try_from(table.before.len() - 2).unwrap_or(u32::MAX);
+    for (cell, &value) in cells.iter_mut().zip(values) {
+        let place = table.slots.slot(value).min(last) as usize;
+        // SAFETY: the edges are of the length that this table was made for, and the place is clamped to
+        // the last but one entry.
+        *cell = unsafe { table.find(padded, value, place) } as u16;
     }
 }

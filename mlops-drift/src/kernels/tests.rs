@@ -21,10 +21,16 @@ proptest! {
         let is_valid = |row: usize| !masked || valid[row / 64] >> (row % 64) & 1 == 1;
         let mut above = [0; 9];
         let words: &[u64] = if masked { &valid } else { &[] };
-        prop_assert!(count_above(&values, words, &edges, &mut above));
+        prop_assert!(count_above(&values, words, &mut [0.0; 1_024], &edges, &mut above));
         let narrow: Vec<f32> = values.iter().map(|&value| value as f32).collect();
         let mut above_narrow = [0; 9];
-        prop_assert!(count_above(&narrow, words, &edges.map(|e| e as f32), &mut above_narrow));
+        prop_assert!(count_above(
+            &narrow,
+            words,
+            &mut [0.0; 1_024],
+            &edges.map(|e| e as f32),
+            &mut above_narrow
+        ));
         for (at, edge) in edges.iter().enumerate() {
             let rows = || (0..values.len()).filter(|&row| is_valid(row));
             prop_assert_eq!(above[at], rows().filter(|&row| values[row] > *edge).count() as u64);
@@ -38,12 +44,12 @@ proptest! {
         let mut values = vec![1.0; 100];
         values[at] = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY][kind];
         let mut above = [0; 9];
-        prop_assert!(!count_above(&values, &[], &[0.0; 9], &mut above));
+        prop_assert!(!count_above(&values, &[], &mut [0.0; 1_024], &[0.0; 9], &mut above));
         prop_assert_eq!(above, [0; 9]);
         let all = [u64::MAX, u64::MAX >> 28];
         let mut valid = all;
         valid[at / 64] &= !(1 << (at % 64));
-        prop_assert!(count_above(&values, &valid, &[0.0; 9], &mut above));
+        prop_assert!(count_above(&values, &valid, &mut [0.0; 1_024], &[0.0; 9], &mut above));
         prop_assert_eq!(above, [99; 9]);
     }
 

@@ -50,13 +50,18 @@ impl<T: Number + Column> Bins<T> {
 
     /// The bin of a value.
     pub(crate) fn bin(&self, value: T) -> usize {
-        self.edges.partition_point(|edge| *edge < value)
+        // All of them: comparisons cost less than jumps that are guessed wrong.
+        let below = |group: &[T; TOGETHER]| -> usize {
+            group.iter().map(|edge| usize::from(value > *edge)).fold(0, usize::wrapping_add)
+        };
+        self.groups.iter().map(below).fold(0, usize::wrapping_add)
     }
 
     /// Counts values, all of them usable.
     pub(crate) fn count(&self, values: &[T], counts: &mut [u64]) {
+        let mut scratch = [T::default(); BINS_BLOCK];
         for block in values.chunks(BINS_BLOCK) {
-            count_block(&self.groups, block, &[], block.len() as u64, counts);
+            count_block(&self.groups, (block, &[]), &mut scratch, block.len() as u64, counts);
         }
     }
 }
@@ -64,8 +69,8 @@ impl<T: Number + Column> Bins<T> {
 /// Counts a block of values and says whether all of them were usable; if not, none is counted.
 fn count_block<C: Column>(
     groups: &[[C; TOGETHER]],
-    block: &[C],
-    valid: &[u64],
+    (block, valid): (&[C], &[u64]),
+    scratch: &mut [C; BINS_BLOCK],
     held: u64,
     counts: &mut [u64],
 ) -> bool {
@@ -73,7 +78,7 @@ fn count_block<C: Column>(
     let mut bins = counts.iter_mut();
     let mut all_above = [[0; TOGETHER]; 4];
     for (group, above) in groups.iter().zip(&mut all_above) {
-        if !count_above(block, valid, group, above) {
+        if !count_above(block, valid, scratch, group, above) {
             return false;
         }
     }
@@ -139,6 +144,7 @@ fn masked<C: Column>(
     let bits = nulls.map(|nulls| nulls.inner().bit_chunks());
     let mut words = bits.iter().flat_map(|bits| bits.iter_padded());
     let mut valid = [0; BINS_BLOCK / 64];
+    let mut scratch = [C::default(); BINS_BLOCK];
     for (at, block) in values.chunks(BINS_BLOCK).enumerate() {
         let used = if nulls.is_some() { block.len().div_ceil(64) } else { 0 };
         valid[..used].iter_mut().for_each(|word| *word = words.next().unwrap_or(0));
@@ -146,7 +152,7 @@ fn masked<C: Column>(
             Some(_) => valid[..used].iter().map(|word| u64::from(word.count_ones())).sum(),
             None => block.len() as u64,
         };
-        if count_block(groups, block, &valid[..used], held, counts) {
+        if count_block(groups, (block, &valid[..used]), &mut scratch, held, counts) {
             seen.rows += block.len() as u64;
             seen.null += block.len() as u64 - held;
             continue;

@@ -6,6 +6,7 @@ use arrow::datatypes::DataType;
 
 use super::read::{Cell, read_category};
 use crate::error::{Error, Result};
+use crate::kernels::{TURNS, count_codes};
 
 /// Calls `each` with every value of the dictionary that rows hold, and how many do; null among them.
 pub(crate) fn by_code(array: &dyn Array, each: &mut dyn FnMut(Cell<'_>, u64)) -> Result<()> {
@@ -41,32 +42,21 @@ fn count<K: ArrowPrimitiveType>(
     values: usize,
     index: impl Fn(K::Native) -> usize,
 ) -> Vec<u64> {
-    /// Neighbouring rows often have one key: counting it in turns does not wait for the count before.
-    const TURNS: usize = 4;
     let keys: &PrimitiveArray<K> = keys.as_primitive();
-    let mut counts = vec![0_u64; (values + 1) * TURNS];
-    let mut add = |turn: usize, key: usize| counts[turn * (values + 1) + key.min(values)] += 1;
+    let mut tables: [Vec<u64>; TURNS] = std::array::from_fn(|_| vec![0; values + 1]);
     match keys.nulls().filter(|nulls| nulls.null_count() > 0) {
-        None => {
-            let (chunks, rest) = keys.values().as_chunks::<TURNS>();
-            for chunk in chunks {
-                for (turn, &key) in chunk.iter().enumerate() {
-                    add(turn, index(key));
-                }
-            }
-            rest.iter().for_each(|&key| add(0, index(key)));
-        }
+        None => count_codes(keys.values(), index, &mut tables),
         Some(nulls) => {
             for (row, (&key, is_valid)) in keys.values().iter().zip(nulls).enumerate() {
-                add(row % TURNS, if is_valid { index(key) } else { values });
+                let at = if is_valid { index(key).min(values) } else { values };
+                tables[row % TURNS][at] += 1;
             }
         }
     }
-    let (first, rest) = counts.split_at_mut(values + 1);
-    for turn in rest.chunks(values + 1) {
-        first.iter_mut().zip(turn).for_each(|(sum, count)| *sum += count);
+    let [mut counts, others @ ..] = tables;
+    for other in others {
+        counts.iter_mut().zip(other).for_each(|(sum, count)| *sum += count);
     }
-    counts.truncate(values + 1);
     counts
 }
 

@@ -138,6 +138,9 @@ impl ColumnState {
             (Layout::Wide(own), Cell::Integer(value), Values::Numbers(tally)) => {
                 tally.add(&own.anchors, value);
             }
+            (Layout::FloatBins(own), Cell::Float(value), Values::Bins(counts)) => {
+                counts[own.bin(value)] += 1;
+            }
             (layout, cell, Values::Bins(counts)) => {
                 if let Some(bin) = layout.coarse(cell) {
                     counts[bin] += 1;
