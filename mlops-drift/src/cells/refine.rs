@@ -69,10 +69,9 @@ impl Sought {
             anchors.cells(block, &mut cells);
             for (&value, &cell) in block.iter().zip(&cells) {
                 let cell = usize::from(cell);
-                if let Some(kept) = into.get_mut(self.places[cell] as usize) {
-                    if cell == 0 || anchors.padded[cell - 1] != value {
-                        kept.push(value.plain());
-                    }
+                let inside = cell == 0 || anchors.padded[cell - 1] != value;
+                if let Some(kept) = into.get_mut(self.places[cell] as usize).filter(|_| inside) {
+                    kept.push(value.plain());
                 }
             }
         }

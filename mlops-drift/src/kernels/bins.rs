@@ -59,7 +59,7 @@ macro_rules! floating {
             #[inline(always)]
             fn all_usable(values: &[Self]) -> bool {
                 // All of them, not the first: a loop without an early end can be put on vectors.
-                let one = |value: &Self| <$bits>::from(!(value.abs() < Self::INFINITY));
+                let one = |value: &Self| <$bits>::from(!value.is_finite());
                 values.iter().map(one).fold(0, |a, b| a | b) == 0
             }
 

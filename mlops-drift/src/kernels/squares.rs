@@ -42,8 +42,8 @@ fn sum<T: Number>(values: &[T], centre: T, factor: f64) -> Split {
         let (coarse, fine) = split(square);
         high[lane] += coarse;
         low[lane] += fine;
-        // Not a number is not near, either.
-        far[lane] |= u64::from(!(square < NEAR));
+        // Finite values have no distance that is not a number.
+        far[lane] |= u64::from(square >= NEAR);
     };
     let chunks = values.chunks_exact(LANES);
     let rest = chunks.remainder();
