@@ -215,7 +215,7 @@ mod tests {
         }
         assert!(matches!(for_floats(&[0.0, 1.0, 2.0]), Lookup::Plain(_)));
         let cauchy: Vec<f64> =
-            (1..3_000).map(|k| (f64::from(k) / 3_000.0 * 3.141 - 1.5705).tan()).collect();
+            (1..3_000).map(|k| (f64::from(k) / 3_000.0 * 3.138 - 1.569).tan()).collect();
         assert!(matches!(for_floats(&cauchy), Lookup::Tailed(_)));
     }
 

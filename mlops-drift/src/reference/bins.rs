@@ -173,8 +173,8 @@ mod tests {
     fn bins_are_those_of_sorted_values() {
         let value = |row: u32| match row % 13 {
             0 => None,
-            1 if row % 3 == 0 => Some(f64::NAN),
-            2 if row % 5 == 0 => Some(f64::INFINITY),
+            1 if row.is_multiple_of(3) => Some(f64::NAN),
+            2 if row.is_multiple_of(5) => Some(f64::INFINITY),
             _ => Some(f64::from(row.wrapping_mul(2_654_435_761) >> 20) * 0.1),
         };
         let usable = |rows: std::ops::Range<u32>| -> Vec<f64> {

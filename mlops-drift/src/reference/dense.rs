@@ -205,7 +205,7 @@ mod tests {
         let value = |row: usize| match row % 7 {
             0 => None,
             1 => Some(f64::NAN),
-            2 if row % 2 == 0 => Some(f64::NEG_INFINITY),
+            2 if row.is_multiple_of(2) => Some(f64::NEG_INFINITY),
             _ => Some(row as f64),
         };
         let array = Float64Array::from_iter((0..5_000).map(value));
