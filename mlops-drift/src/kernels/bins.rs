@@ -121,6 +121,11 @@ dispatch! {
     ) -> bool = count;
 }
 
+dispatch! {
+    /// Whether all values are neither infinite nor NaN.
+    fn all_usable[T: Column](values: &[T]) -> bool = T::all_usable;
+}
+
 #[inline(always)]
 fn count<T: Column>(
     values: &[T],

@@ -41,7 +41,7 @@ mod codes;
 mod squares;
 mod table;
 
-pub(crate) use bins::{BLOCK as BINS_BLOCK, Column, TOGETHER, count_above};
+pub(crate) use bins::{BLOCK as BINS_BLOCK, Column, TOGETHER, all_usable, count_above};
 pub(crate) use codes::{TURNS, count_codes};
 pub(crate) use squares::{NEAR, split, split_squares};
 pub(crate) use table::{Counted, MOST_EDGES, Places, Slot, Slots, Table, count_cells, find_cells};

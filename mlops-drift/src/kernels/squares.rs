@@ -34,25 +34,31 @@ dispatch! {
 
 #[inline(always)]
 fn sum<T: Number>(values: &[T], centre: T, factor: f64) -> Split {
-    const LANES: usize = 4;
-    let (mut high, mut low, mut far) = ([0.0; LANES], [0.0; LANES], [0_u64; LANES]);
-    let mut one = |lane: usize, value: T| {
+    const LANES: usize = 8;
+    let (mut high, mut low, mut largest) = ([0.0; LANES], [0.0; LANES], [0.0; LANES]);
+    let square = |value: T| {
         let scaled = value.distance(centre) * factor * factor;
-        let square = scaled * scaled;
-        let (coarse, fine) = split(square);
-        high[lane] += coarse;
-        low[lane] += fine;
-        // Finite values have no distance that is not a number.
-        far[lane] |= u64::from(square >= NEAR);
+        scaled * scaled
     };
-    let chunks = values.chunks_exact(LANES);
-    let rest = chunks.remainder();
+    let (chunks, rest) = values.as_chunks::<LANES>();
     for chunk in chunks {
-        for (lane, &value) in chunk.iter().enumerate() {
-            one(lane, value);
+        let squares = chunk.map(square);
+        for (lane, square) in squares.into_iter().enumerate() {
+            let (coarse, fine) = split(square);
+            high[lane] += coarse;
+            low[lane] += fine;
+            largest[lane] = if square > largest[lane] { square } else { largest[lane] };
         }
     }
-    rest.iter().for_each(|&value| one(0, value));
-    // Multiples below 2^30 of one unit: any order of adding them up gives the same.
-    Split { high: high.iter().sum(), low: low.iter().sum(), near: far == [0; LANES] }
+    for &value in rest {
+        let square = square(value);
+        let (coarse, fine) = split(square);
+        high[0] += coarse;
+        low[0] += fine;
+        largest[0] = if square > largest[0] { square } else { largest[0] };
+    }
+    // Multiples below 2^30 of one unit: any order of adding them up gives the same. Finite values have no
+    // distance that is not a number.
+    let near = largest.iter().all(|square| *square < NEAR);
+    Split { high: high.iter().sum(), low: low.iter().sum(), near }
 }

@@ -10,6 +10,7 @@ use arrow::datatypes::{DataType, TimeUnit};
 
 use super::state::Seen;
 use crate::error::{Error, Result};
+use crate::kernels::all_usable;
 
 /// Values of a block.
 const BLOCK: usize = 1_024;
@@ -107,8 +108,7 @@ pub(crate) trait Plain: Copy + Default {
 
 impl Plain for f64 {
     fn all_usable(values: &[Self]) -> bool {
-        // All of them, not the first: a loop without an early end can be put on vectors.
-        values.iter().map(|value| u64::from(!value.is_finite())).fold(0, |a, b| a | b) == 0
+        all_usable(values)
     }
 
     fn unusable(self) -> (bool, bool) {
