@@ -11,6 +11,7 @@
 //! | `false_alarms` | the rate of drift alarms on exchangeable days | `false_alarms` |
 //! | `calibration` | the rate of drift alarms where nothing has changed, by size and kind of column | `calibration [--fast] [SEED]` |
 //! | `power` | the change that the value test finds, beside single tests | `power [PAIRS] [SEED]` |
+//! | `drift_speed` | what counting, comparing and fitting cost, each beside its floor or a peer, as ratios | `drift_speed [--fast] [--check] [FILTER]` |
 //! | `report_time` | what a drift report costs a column | `report_time [REPORTS] [SEED]` |
 //! | `joint_null` | makes the table of the value test's joint law, and checks it at other sizes | `joint_null [DRAWS] [CHECKS] [SEED]` |
 //!

@@ -11,9 +11,13 @@ proptest! {
         masked in any::<bool>(),
     ) {
         let edges = [-9.0, -5.0, -1.0, 0.0, 0.5, 2.0, 7.0, f64::INFINITY, f64::INFINITY];
-        let valid: Vec<u64> = (0..values.len().div_ceil(64) as u32)
+        let mut valid: Vec<u64> = (0..values.len().div_ceil(64) as u32)
             .map(|k| seed.rotate_left(k * 7 + 1))
             .collect();
+        if let Some(last) = valid.last_mut() {
+            // Bits beyond the last value are not set, as in an array's.
+            *last &= u64::MAX >> (63 - (values.len() - 1) % 64);
+        }
         let is_valid = |row: usize| !masked || valid[row / 64] >> (row % 64) & 1 == 1;
         let mut above = [0; 9];
         let words: &[u64] = if masked { &valid } else { &[] };
@@ -36,8 +40,9 @@ proptest! {
         let mut above = [0; 9];
         prop_assert!(!count_above(&values, &[], &[0.0; 9], &mut above));
         prop_assert_eq!(above, [0; 9]);
-        let valid = [!(1_u64 << (at % 64)), u64::MAX];
-        let valid = if at < 64 { valid } else { [u64::MAX, valid[0]] };
+        let all = [u64::MAX, u64::MAX >> 28];
+        let mut valid = all;
+        valid[at / 64] &= !(1 << (at % 64));
         prop_assert!(count_above(&values, &valid, &[0.0; 9], &mut above));
         prop_assert_eq!(above, [99; 9]);
     }

@@ -108,7 +108,7 @@ pub(crate) trait Plain: Copy + Default {
 impl Plain for f64 {
     fn all_usable(values: &[Self]) -> bool {
         // All of them, not the first: a loop without an early end can be put on vectors.
-        values.iter().fold(true, |usable, value| usable & value.is_finite())
+        values.iter().map(|value| u64::from(!value.is_finite())).fold(0, |a, b| a | b) == 0
     }
 
     fn unusable(self) -> (bool, bool) {
