@@ -29,7 +29,7 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`Reference`], [`FitOptions`], [`ClusterBy`] | what the data looked like, and which rows share their fate |
+//! | [`Reference`], [`FitOptions`], [`ClusterBy`], [`Detail`] | what the data looked like, which rows share their fate, and how much is kept |
 //! | [`DriftMonitor`], [`Handle`], [`MonitorOptions`], [`Value`] | current data, from Arrow batches, slices or rows, by many workers |
 //! | [`Reference::save`], [`DriftMonitor::state_bytes`] | both as bytes: read and merged on other machines, and by later versions |
 //! | [`compare`], [`Baseline`] | both at once, for whole sets of batches, exactly |
@@ -67,8 +67,8 @@
 //! # What it does not do
 //!
 //! It keeps no clock: windows go by counts, by the times in the data, or by what the host says. A
-//! monitor does not correct for repeated looks; who looks for ever takes [`sequential`]. It keeps every
-//! distinct value, so its memory grows with them. Lists, structs and embeddings are reported as
+//! monitor does not correct for repeated looks; who looks for ever takes [`sequential`]. Of a column of
+//! categories it keeps every name, so its memory grows with them. Lists, structs and embeddings are reported as
 //! unchecked. It knows nothing of models, stores or servers.
 
 mod artefact;

@@ -20,8 +20,8 @@ pub use value::Value;
 /// Gathers current data and compares it with a [`Reference`].
 ///
 /// Each worker observes through its own [`Handle`], without a lock; what handles publish is added up
-/// here. Addition keeps counts and sorted values only, so the report is bit-identical whatever the
-/// order or the split of the rows.
+/// here. All that is added up are integers, so the report is bit-identical whatever the order or the
+/// split of the rows. Memory is bounded by the cells of the reference, but for names of categories.
 #[derive(Debug)]
 pub struct DriftMonitor {
     reference: Arc<Reference>,
