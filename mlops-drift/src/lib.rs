@@ -31,6 +31,7 @@
 //! |---|---|
 //! | [`Reference`], [`FitOptions`], [`ClusterBy`], [`Detail`] | what the data looked like, which rows share their fate, and how much is kept |
 //! | [`DriftMonitor`], [`Handle`], [`MonitorOptions`], [`Value`] | current data, from Arrow batches, slices or rows, by many workers |
+//! | [`Reference::save`], [`DriftMonitor::state_bytes`] | both as bytes: read and merged on other machines, and by later versions |
 //! | [`compare`], [`Baseline`] | both at once, for whole sets of batches, exactly |
 //! | [`compat`] | what Evidently, NannyML, scouter and SciPy would have said, for people who move over |
 //! | [`report`] | what was found, in the JSON shape `mlops.drift.report/1` |
@@ -70,6 +71,7 @@
 //! categories it keeps every name, so its memory grows with them. Lists, structs and embeddings are reported as
 //! unchecked. It knows nothing of models, stores or servers.
 
+mod artefact;
 mod cells;
 pub mod compat;
 mod decision;
@@ -91,6 +93,7 @@ pub mod tower;
 pub mod window;
 
 pub use arrow;
+pub use artefact::Fingerprint;
 pub use decision::Correction;
 pub use error::{Error, ErrorKind, Result};
 pub use monitor::{Baseline, DriftMonitor, Handle, MonitorOptions, Value, compare};

@@ -3,6 +3,13 @@
 /// Bits of a number that are kept; a sum of squares of them has room for 2^32 terms.
 const KEPT: u32 = 48;
 
+/// What a sum is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Summed {
+    Numbers,
+    Squares,
+}
+
 /// A sum of non-negative numbers: one integer a power of two.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Far {
@@ -31,12 +38,26 @@ impl Far {
         &self.terms
     }
 
-    /// A sum that was written down; `None` when it could not have been one.
-    #[cfg(test)]
-    pub(crate) fn from_terms(terms: Vec<(i32, u128)>) -> Option<Self> {
-        let plausible = |term: &(i32, u128)| term.1 > 0 && term.0.abs() <= 2 * 1_100;
+    /// A sum that was written down; `None` when it could not have been one of `count` numbers, or of their
+    /// squares.
+    pub(crate) fn from_terms(terms: Vec<(i32, u128)>, count: u64, of: Summed) -> Option<Self> {
+        let bits = match of {
+            Summed::Numbers => KEPT,
+            Summed::Squares => 2 * KEPT,
+        };
+        let most = u128::from(count).saturating_mul(1 << bits);
+        let plausible =
+            |term: &(i32, u128)| term.1 > 0 && term.1 <= most && term.0.abs() <= 2 * 1_100;
         let ascending = terms.windows(2).all(|pair| pair[0].0 < pair[1].0);
         (ascending && terms.iter().all(plausible)).then_some(Self { terms })
+    }
+
+    /// Whether the other sum can be added to this one.
+    pub(crate) fn has_room_for(&self, other: &Self) -> bool {
+        other.terms.iter().all(|&(exponent, sum)| {
+            let own = self.terms.binary_search_by_key(&exponent, |term| term.0);
+            own.map_or(0, |at| self.terms[at].1).checked_add(sum).is_some()
+        })
     }
 
     /// The sum times `2^power`.
@@ -108,8 +129,20 @@ mod tests {
         let mut halves = sum(&mut values[..3].iter().copied());
         halves.merge(&sum(&mut values[3..].iter().copied()));
         assert_eq!(forwards, halves);
-        assert_eq!(Far::from_terms(forwards.terms().to_vec()), Some(forwards));
-        assert_eq!(Far::from_terms(vec![(2, 1), (1, 1)]), None);
+        let terms = forwards.terms().to_vec();
+        assert_eq!(Far::from_terms(terms, 8, Summed::Squares), Some(forwards));
+        assert_eq!(Far::from_terms(vec![(2, 1), (1, 1)], 8, Summed::Numbers), None);
+        let most = |count: u128, of| Far::from_terms(vec![(0, count << 48)], 8, of);
+        assert!(most(8, Summed::Numbers).is_some() && most(9, Summed::Numbers).is_none());
+        assert!(most(9, Summed::Squares).is_some());
+    }
+
+    #[test]
+    fn a_sum_knows_what_it_has_room_for() {
+        let far = |sum| Far { terms: vec![(3, 1), (5, sum)] };
+        assert!(far(7).has_room_for(&far(u128::MAX - 7)));
+        assert!(!far(7).has_room_for(&far(u128::MAX - 6)));
+        assert!(Far::default().has_room_for(&far(u128::MAX)));
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod lay;
 mod lookup;
 mod moments;
 mod number;
+mod parts;
 mod quantile;
 mod refine;
 mod squared;
@@ -32,6 +33,7 @@ pub(crate) use bounds::{Bounds, bounds};
 pub(crate) use far::scale;
 pub(crate) use lay::{deciles, lay};
 pub(crate) use number::Number;
+pub(crate) use parts::{AnchorParts, TallyParts};
 pub(crate) use quantile::{Located, locate};
 pub(crate) use refine::{Exact, Sought, refine};
 pub(crate) use squared::{cramer_von_mises, energy};
@@ -155,6 +157,11 @@ impl<T: Number> Anchors<T> {
         let least = centred * centred * 2_f64.powi(-50);
         let deviation = if variance > least { variance.sqrt() } else { 0.0 };
         Some((mean, scale(deviation * down, power)))
+    }
+
+    /// Whether sums of squares can be added.
+    pub(crate) fn same_origin(&self, other: &Self) -> bool {
+        self.origin == other.origin
     }
 
     pub(crate) fn centre(&self) -> T {

@@ -29,7 +29,16 @@ impl<T: Number> Origin<T> {
     pub(crate) fn new(low: T, centre: T, high: T) -> Self {
         let (width, quarters) = high.difference(low);
         let power = if width > 0.0 { width.log2().floor() as i32 + quarters } else { 0 };
-        let half = power.clamp(-1_074, 1_000).div_euclid(2);
+        Self::of_half(centre, power.clamp(-1_074, 1_000).div_euclid(2))
+    }
+
+    /// One that was written down; `None` when it could not have been one.
+    pub(crate) fn from_parts(centre: T, power: i32) -> Option<Self> {
+        let plausible = (-1_074..=1_000).contains(&power) && power % 2 == 0;
+        (plausible && centre.canonical().is_some()).then(|| Self::of_half(centre, power / 2))
+    }
+
+    fn of_half(centre: T, half: i32) -> Self {
         Self { centre, power: 2 * half, factor: 2_f64.powi(-half) }
     }
 }
@@ -47,6 +56,25 @@ pub(crate) struct Squares {
 }
 
 impl Squares {
+    /// The near ones in units of 2^-60 of the squared unit, and the far ones.
+    pub(crate) fn parts(&self) -> (i128, Far) {
+        let mut settled = self.clone();
+        settled.settle();
+        (settled.near, settled.far)
+    }
+
+    /// A sum that was written down; `None` when it could not have been one of `count` squares.
+    pub(crate) fn from_parts(near: i128, far: Far, count: u64) -> Option<Self> {
+        let most = (NEAR as i128).checked_mul(i128::from(count))?.checked_mul(1 << FINE_BITS)?;
+        (0..=most).contains(&near).then(|| Self { near, far, ..Self::default() })
+    }
+
+    /// Whether the other sum can be added to this one.
+    pub(crate) fn has_room_for(&self, other: &Self) -> bool {
+        let ((near, far), (more, further)) = (self.parts(), other.parts());
+        near.checked_add(more).is_some() && far.has_room_for(&further)
+    }
+
     /// Adds the squares of these values' distances.
     pub(crate) fn add_all<T: Number>(&mut self, origin: &Origin<T>, values: &[T]) {
         for block in values.chunks(BLOCK as usize) {

@@ -78,9 +78,9 @@ impl Number for f64 {
         if !(width > 0.0 && width.is_finite()) {
             return NO_WIDTH;
         }
-        // The exponent of the width, so that every offset stays below 2^52; below the smallest normal
-        // number no more digits are to be had.
-        let exponent = ((width.to_bits() >> 52) as i32 - 1023).max(-1022);
+        // The exponent of the width, so that every offset stays below 2^52; -1023 for what is smaller than
+        // every normal number, whose unit is the smallest number there is.
+        let exponent = (width.to_bits() >> 52) as i32 - 1023;
         (OFFSET_BITS - exponent).div_euclid(2) as i16
     }
 

@@ -1,13 +1,15 @@
 //! Watching current data against a reference: many workers, one report.
 
 mod baseline;
+mod bytes;
 mod options;
 mod value;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use arrow::array::RecordBatch;
 
+use crate::artefact::Fingerprint;
 use crate::error::{Error, Result};
 use crate::reference::{Cell, ColumnId, Reference, State};
 use crate::report::{Report, build};
@@ -25,6 +27,7 @@ pub struct DriftMonitor {
     reference: Arc<Reference>,
     options: MonitorOptions,
     published: Arc<Mutex<State>>,
+    fingerprint: OnceLock<Fingerprint>,
 }
 
 impl DriftMonitor {
@@ -36,7 +39,7 @@ impl DriftMonitor {
     pub fn new(reference: Arc<Reference>, options: MonitorOptions) -> Result<Self> {
         options.check()?;
         let published = Arc::new(Mutex::new(reference.empty_state()));
-        Ok(Self { reference, options, published })
+        Ok(Self { reference, options, published, fingerprint: OnceLock::new() })
     }
 
     /// A handle for one worker.

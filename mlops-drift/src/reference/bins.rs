@@ -5,6 +5,7 @@ use arrow::buffer::NullBuffer;
 use arrow::datatypes as dt;
 use arrow::datatypes::DataType;
 
+use super::coarse::COARSE_CELLS;
 use super::dense;
 use super::state::Seen;
 use crate::cells::{Number, deciles};
@@ -36,7 +37,19 @@ impl<T: Number + Column> Bins<T> {
             group[..edges.len()].copy_from_slice(edges);
             group
         };
-        Self { groups: edges.chunks(TOGETHER).map(group).collect(), edges }
+        let mut groups: Vec<[T; TOGETHER]> = edges.chunks(TOGETHER).map(group).collect();
+        if groups.is_empty() {
+            // Comparing is also how unusable values are found.
+            groups.push(group(&[]));
+        }
+        Self { groups, edges }
+    }
+
+    /// Between edges that were written down; `None` when they can't be those of bins.
+    pub(crate) fn from_edges(edges: Vec<T>) -> Option<Self> {
+        let finite = edges.iter().all(|edge| edge.canonical().is_some());
+        let ascending = edges.windows(2).all(|pair| pair[0] < pair[1]);
+        (finite && ascending && edges.len() < COARSE_CELLS).then(|| Self::new(edges))
     }
 
     pub(crate) fn edges(&self) -> &[T] {
@@ -185,6 +198,8 @@ mod tests {
         let (bins, reference) = Bins::lay(&sorted);
         let sample = Sample::new(sorted);
         assert_eq!(bins.edges(), decile_edges(&sample));
+        assert_eq!(Bins::from_edges(bins.edges().to_vec()).as_ref(), Some(&bins));
+        assert_eq!(Bins::from_edges(vec![1.0, 1.0]), None);
         assert_eq!(reference, bin_counts(&sample, bins.edges()));
 
         for first in [0, 5_000] {
@@ -210,6 +225,15 @@ mod tests {
             let widened = narrow.iter().flatten().map(f64::from).filter(|v| v.is_finite());
             assert_eq!(counts, bin_counts(&Sample::new(widened), bins.edges()), "{first}");
         }
+    }
+
+    #[test]
+    fn without_edges_there_is_one_bin_of_usable_values() {
+        let bins = Bins::new(Vec::new());
+        let array = Float64Array::from(vec![Some(1.0), None, Some(f64::NAN), Some(-f64::INFINITY)]);
+        let (mut seen, mut counts) = (Seen::default(), vec![0; bins.len()]);
+        floats(&bins, &array, &mut seen, &mut counts).unwrap();
+        assert_eq!((seen, counts), (Seen { rows: 4, null: 1, nan: 1, infinite: 1 }, vec![1]));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Which cluster each row belongs to.
 
+use std::time::Duration;
+
 use arrow::array::{Array, RecordBatch};
 use arrow::datatypes::{DataType, TimeUnit};
 
@@ -51,6 +53,25 @@ impl ClusterPlan {
         Ok(Some(Self { column, data_type, lane, block }))
     }
 
+    /// What it was made from.
+    pub(crate) fn by(&self) -> (ClusterBy, &DataType) {
+        let column = self.column.clone();
+        let by = match self.block {
+            None => ClusterBy::Column(column),
+            Some((_, width)) => ClusterBy::TimeBlock { column, width: duration(width) },
+        };
+        (by, &self.data_type)
+    }
+
+    /// Whether a cell of the cluster column may have this key.
+    pub(crate) fn may_be(&self, key: &ClusterKey) -> bool {
+        match key {
+            ClusterKey::Null => true,
+            ClusterKey::Number(_) => self.lane != Lane::Category,
+            ClusterKey::Text(_) => self.lane == Lane::Category,
+        }
+    }
+
     /// The key of a cell of the cluster column.
     pub(crate) fn key(&self, cell: Cell<'_>) -> ClusterKey {
         match (cell, self.block) {
@@ -89,6 +110,12 @@ pub(crate) fn column<'a>(
         return Err(changed("a column has changed its type", &found));
     }
     Ok(array.as_ref())
+}
+
+/// Of a width that came from one.
+fn duration(nanoseconds: i128) -> Duration {
+    let (seconds, rest) = (nanoseconds / 1_000_000_000, nanoseconds % 1_000_000_000);
+    Duration::new(u64::try_from(seconds).unwrap_or(u64::MAX), u32::try_from(rest).unwrap_or(0))
 }
 
 fn nanoseconds(data_type: &DataType) -> Option<i128> {

@@ -29,6 +29,45 @@ impl Unions {
         }
     }
 
+    /// Where each coarse cell but the first one begins, counting an edge and what lies inside of it, slot
+    /// by slot.
+    pub(crate) fn starts(&self) -> Vec<u32> {
+        let cells: Vec<u8> = self.of_slot.iter().flatten().copied().collect();
+        (1_u32..)
+            .zip(cells.windows(2))
+            .filter(|(_, pair)| pair[0] != pair[1])
+            .map(|(k, _)| k)
+            .collect()
+    }
+
+    /// Of so many slots; `None` when they can't have been laid so.
+    pub(crate) fn from_starts(slots: usize, starts: &[u32]) -> Option<Self> {
+        let ascending = starts.windows(2).all(|pair| pair[0] < pair[1]);
+        let within = starts.first().is_none_or(|&first| first >= 2)
+            && starts.last().is_none_or(|&last| (last as usize) < 2 * slots);
+        if !(ascending && within && starts.len() < COARSE_CELLS) {
+            return None;
+        }
+        let mut of_slot = Vec::with_capacity(slots);
+        let (mut starts, mut cell) = (starts.iter().copied().peekable(), 0_u8);
+        let mut place = |at: usize| {
+            cell += u8::from(starts.next_if(|&start| start as usize == at).is_some());
+            cell
+        };
+        (0..slots).for_each(|slot| of_slot.push([place(2 * slot), place(2 * slot + 1)]));
+        Some(Self { of_slot })
+    }
+
+    /// How many values lie in each.
+    pub(crate) fn counts(&self, tally: &Tally) -> [u64; COARSE_CELLS] {
+        let mut counts = [0; COARSE_CELLS];
+        for (cells, slot) in self.of_slot.iter().zip(&tally.slots) {
+            counts[usize::from(cells[0])] += slot.at;
+            counts[usize::from(cells[1])] += slot.inside;
+        }
+        counts
+    }
+
     #[inline]
     pub(crate) fn cell_of<T: Number>(&self, anchors: &Anchors<T>, value: T) -> usize {
         let slot = anchors.cell(value);
@@ -92,6 +131,29 @@ impl Codes {
         Self(ranked.into_iter().enumerate().map(code).collect())
     }
 
+    /// The names of those that have a cell, in its order.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let mut names: Vec<(&String, usize)> =
+            self.0.iter().map(|(name, &code)| (name, code)).collect();
+        names.sort_unstable_by_key(|&(_, code)| code);
+        names.into_iter().map(|(name, _)| name.clone()).collect()
+    }
+
+    /// `None` for too many names, or one named twice.
+    pub(crate) fn from_names(names: Vec<String>) -> Option<Self> {
+        let count = names.len();
+        let codes: HashMap<String, usize> =
+            names.into_iter().enumerate().map(|(code, name)| (name, code)).collect();
+        (codes.len() == count && count <= Self::REST).then_some(Self(codes))
+    }
+
+    /// How many values lie in each.
+    pub(crate) fn counts(&self, values: &HashMap<String, u64>) -> [u64; COARSE_CELLS] {
+        let mut counts = [0; COARSE_CELLS];
+        values.iter().for_each(|(name, count)| counts[self.cell_of(name)] += count);
+        counts
+    }
+
     pub(crate) fn cell_of(&self, name: &str) -> usize {
         self.0.get(name).copied().unwrap_or(Self::REST)
     }
@@ -108,6 +170,12 @@ mod tests {
         let (anchors, tally) = lay(&values, None);
         let unions = Unions::lay(&anchors, &tally);
         let cells = unions.of_slot.iter().flatten().copied().max().map_or(0, usize::from) + 1;
+        assert_eq!(
+            Unions::from_starts(anchors.len() + 1, &unions.starts()).as_ref(),
+            Some(&unions)
+        );
+        let held = unions.counts(&tally);
+        assert_eq!(held.iter().sum::<u64>(), values.len() as u64);
         (anchors, unions, cells)
     }
 
@@ -136,6 +204,9 @@ mod tests {
     fn rare_and_new_categories_share_a_cell() {
         let counts = (0..40_u64).map(|k| (format!("c{k:02}"), 100 - k)).collect();
         let codes = Codes::lay(&counts);
+        assert_eq!(Codes::from_names(codes.names()).as_ref(), Some(&codes));
+        assert_eq!(codes.counts(&counts)[30..], [70, (61..70).sum::<u64>()]);
+        assert_eq!(Codes::from_names(vec!["a".to_owned(); 2]), None);
         assert_eq!([codes.cell_of("c00"), codes.cell_of("c30")], [0, 30]);
         assert_eq!(["c31", "c39", "never"].map(|name| codes.cell_of(name)), [31; 3]);
     }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::bins::Bins;
-use super::coarse::{Codes, Unions};
+use super::coarse::{COARSE_CELLS, Codes, Unions};
 use super::read::Cell;
 use crate::cells::{Anchors, Number, Tally};
 
@@ -35,8 +35,21 @@ impl<T: Number> Ordered<T> {
         Self { anchors, unions }
     }
 
+    /// `None` when the coarse cells can't be unions of the cells.
+    pub(crate) fn from_parts(anchors: Anchors<T>, coarse: &[u32]) -> Option<Self> {
+        let unions = Unions::from_starts(anchors.len() + 1, coarse)?;
+        Some(Self { anchors, unions })
+    }
+
+    pub(crate) fn unions(&self) -> &Unions {
+        &self.unions
+    }
+
+    /// Bins are left out: they are looked up, not counted. Squares are counted from the origin.
     fn same(&self, other: &Self) -> bool {
-        self.anchors.edges() == other.anchors.edges() && self.unions == other.unions
+        self.anchors.edges() == other.anchors.edges()
+            && self.anchors.same_origin(&other.anchors)
+            && self.unions == other.unions
     }
 }
 
@@ -96,6 +109,22 @@ impl Layout {
             Self::IntegerBins(bins) => edges(bins.edges()),
             Self::WideBins(bins) => edges(bins.edges()),
             _ => None,
+        }
+    }
+
+    /// How many of these values lie in each coarse cell.
+    pub(crate) fn coarse_counts(&self, values: &Values) -> [u64; COARSE_CELLS] {
+        match (self, values) {
+            (Self::Float(own), Values::Numbers(tally)) => own.unions.counts(tally),
+            (Self::Integer(own), Values::Numbers(tally)) => own.unions.counts(tally),
+            (Self::Wide(own), Values::Numbers(tally)) => own.unions.counts(tally),
+            (Self::Category(codes), Values::Category(counts)) => codes.counts(counts),
+            (_, Values::Bins(bins)) => {
+                let mut counts = [0; COARSE_CELLS];
+                counts.iter_mut().zip(bins).for_each(|(count, bin)| *count = *bin);
+                counts
+            }
+            _ => [0; COARSE_CELLS],
         }
     }
 

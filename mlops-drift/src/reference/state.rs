@@ -207,6 +207,28 @@ impl State {
         Self { rows, columns, slots: BTreeMap::new() }
     }
 
+    /// Columns whose clusters come in the order of these keys, which are distinct.
+    pub(crate) fn from_parts(rows: u64, columns: Vec<ColumnState>, keys: Vec<ClusterKey>) -> Self {
+        let slots = keys.into_iter().enumerate().map(|(slot, key)| (key, slot)).collect();
+        Self { rows, columns, slots }
+    }
+
+    /// The clusters in the order of their keys, each with its slot.
+    pub(crate) fn clusters(&self) -> impl Iterator<Item = (&ClusterKey, usize)> + '_ {
+        self.slots.iter().map(|(key, &slot)| (key, slot))
+    }
+
+    /// Whether the other state can be added to this one, with at most so many rows in all.
+    pub(crate) fn has_room_for(&self, other: &Self, most_rows: u64) -> bool {
+        let rows = self.rows.checked_add(other.rows);
+        let room = |(own, other): (&ColumnState, &ColumnState)| match (&own.values, &other.values) {
+            (Values::Numbers(own), Values::Numbers(other)) => own.has_room_for(other),
+            _ => true,
+        };
+        rows.is_some_and(|rows| rows <= most_rows)
+            && self.columns.iter().zip(&other.columns).all(room)
+    }
+
     /// The slots in the order of their clusters' keys.
     pub(crate) fn slots(&self) -> impl Iterator<Item = usize> + '_ {
         self.slots.values().copied()

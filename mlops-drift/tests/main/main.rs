@@ -1,6 +1,7 @@
 //! The surface as a host uses it: Arrow in, report out.
 
 mod arrow_types;
+mod artefact;
 mod calibration;
 mod compat;
 mod errors;
