@@ -43,12 +43,11 @@ pub(crate) fn out_of_range(n: u64, m: u64, k: u64) -> Option<f64> {
     if k == 0 {
         return Some(1.0);
     }
-    // P(K = j) = (j + 1) C(m - j + n - 2, n - 2) / C(m + n, n), by counting the orders of the ranks.
-    let ln = ((k + 1) as f64).ln() + ln_binomial(m - k + n - 2, n - 2) - ln_binomial(m + n, n);
-    let p = tail(ln.exp(), m - k, |i| {
-        let j = k + i;
-        (j + 2) as f64 / (j + 1) as f64 * (m - j) as f64 / (m - j + n - 2) as f64
-    });
+    // P(K = j) = (j + 1) C(m - j + n - 2, n - 2) / C(m + n, n), by counting the orders of the ranks. Summed from k
+    // on along the diagonals of Pascal's triangle: (k C(m - k + n - 1, n - 1) + C(m - k + n, n)) / C(m + n, n).
+    let rest = m - k + n;
+    let ln = ln_binomial(rest - 1, n - 1) - ln_binomial(m + n, n);
+    let p = ln.exp() * (k as f64 + rest as f64 / n as f64);
     Some(p.clamp(f64::MIN_POSITIVE, 1.0))
 }
 
@@ -124,6 +123,20 @@ mod tests {
         // The whole law sums to one: P(K >= 1) = 1 - C(m + n - 2, n - 2) / C(m + n, n).
         let none = (ln_binomial(18, 8) - ln_binomial(20, 10)).exp();
         assert!(out_of_range(10, 10, 1).is_some_and(|p| (p - 1.0 + none).abs() < 1e-12));
+        // And so for every count, against the sum over the law.
+        for (n, m) in [(2_u64, 9_u64), (7, 4), (30, 200)] {
+            let law = |j: u64| {
+                let ways = ln_binomial(m - j + n - 2, n - 2) - ln_binomial(m + n, n);
+                (j + 1) as f64 * ways.exp()
+            };
+            for k in 1..=m {
+                let sum: f64 = (k..=m).map(law).sum();
+                assert!(
+                    out_of_range(n, m, k).is_some_and(|p| (p / sum - 1.0).abs() < 1e-11),
+                    "{n} {m} {k}"
+                );
+            }
+        }
         assert_eq!(out_of_range(1, 5, 1), None);
         assert_eq!(out_of_range(5, 5, 0), Some(1.0));
     }

@@ -62,9 +62,10 @@ impl Cells {
         cells
     }
 
-    /// Keeps the largest categories and joins the rest of them.
+    /// Keeps the largest categories and joins the rest of them; of equally large ones those that come
+    /// first are kept, whichever side holds them, so an exchange of rows does not move the cells.
     pub(crate) fn largest(mut counts: Vec<(u64, u64)>) -> Self {
-        counts.sort_unstable_by_key(|&(r, c)| std::cmp::Reverse((r + c, r)));
+        counts.sort_by_key(|&(r, c)| std::cmp::Reverse(r + c));
         let mut cells = Self::default();
         for (rank, (reference, current)) in counts.into_iter().enumerate() {
             if rank < POOLED_CELLS {

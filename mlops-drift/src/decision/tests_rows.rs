@@ -14,6 +14,12 @@ fn joined_cells_are_few_and_keep_every_row() {
     assert_eq!(Cells::join([(1, 2), (0, 0), (3, 4)].into_iter()).totals(), [3, 0, 7]);
     let many = Cells::largest((0..300).map(|k| (k, 1)).collect());
     assert_eq!((many.reference.len(), many.current[255]), (256, 45));
+    // Many of one size: the sides can be called the other way round.
+    let rare = |k: u64| (k * 7 % 3, 2 - k * 7 % 3);
+    let cells = Cells::largest((0..900).map(rare).collect());
+    let swapped = Cells::largest((0..900).map(rare).map(|(r, c)| (c, r)).collect());
+    assert_eq!((&cells.reference, &cells.current), (&swapped.current, &swapped.reference));
+    assert_eq!(cells.sizes(), (900, 900));
 }
 
 /// All splits of 5 against 4 rows, one by one, with the surprise of each written out.

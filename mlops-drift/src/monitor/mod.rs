@@ -11,7 +11,7 @@ use arrow::array::RecordBatch;
 
 use crate::artefact::Fingerprint;
 use crate::error::{Error, Result};
-use crate::reference::{Cell, ColumnId, Reference, State};
+use crate::reference::{Cell, ColumnId, Lane, Reference, State};
 use crate::report::{Report, build};
 pub use baseline::{Baseline, compare};
 pub use options::MonitorOptions;
@@ -162,6 +162,9 @@ impl Handle {
                 row.len()
             )));
         }
+        for (fitted, value) in reference.columns.iter().zip(row) {
+            value.with_cell(&fitted.name, &fitted.data_type, &fitted.lane, |_| ())?;
+        }
         let mut slot = None;
         if let (Some(plan), Some(value)) = (&reference.cluster, row.last()) {
             let own = &mut self.own;
@@ -169,11 +172,12 @@ impl Handle {
                 slot = Some(own.slot(plan.key(cell)));
             })?;
         }
-        for (fitted, value) in reference.columns.iter().zip(row) {
-            value.with_cell(&fitted.name, &fitted.data_type, &fitted.lane, |_| ())?;
-        }
         for ((fitted, value), state) in reference.columns.iter().zip(row).zip(&mut self.own.columns)
         {
+            if matches!(fitted.lane, Lane::Unsupported(_)) {
+                state.seen.rows += 1;
+                continue;
+            }
             value.with_cell(&fitted.name, &fitted.data_type, &fitted.lane, |cell| {
                 state.tally(&fitted.layout, cell);
                 if let Some(slot) = slot {

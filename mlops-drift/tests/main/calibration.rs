@@ -85,6 +85,21 @@ fn categories_and_nulls_of_independent_rows() {
     assert!(within(count, 0.0, 1.2), "nulls: {count} of {DRAWS}");
 }
 
+/// More categories than are told apart, most of them seen once or twice: which ones share a cell must
+/// not depend on the side that holds them.
+#[test]
+fn many_rare_categories() {
+    let names = |random: &mut Random, size| -> ArrayRef {
+        let name =
+            |random: &mut Random| format!("c{}", (3_000.0 * random.random::<f64>().powi(2)) as u32);
+        Arc::new(StringArray::from_iter_values((0..size).map(|_| name(random))))
+    };
+    for (seed, sizes) in [(8, (400, 400)), (9, (700, 150))] {
+        let count = alarms(seed, TestKind::Values, sizes, names);
+        assert!(within(count, 0.5, 1.2), "{sizes:?}: {count} of {DRAWS}");
+    }
+}
+
 /// Rows share 0.9 of their variance with their cluster.
 #[test]
 fn clustered_rows() {

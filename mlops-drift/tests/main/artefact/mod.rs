@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mlops_drift::arrow::array::{
-    ArrayRef, BooleanArray, Decimal128Array, DictionaryArray, Float32Array, Float64Array,
+    Array, ArrayRef, BooleanArray, Decimal128Array, DictionaryArray, Float32Array, Float64Array,
     Int64Array, ListArray, RecordBatch, StringArray, TimestampSecondArray, UInt64Array,
 };
 use mlops_drift::arrow::datatypes::{Float64Type, Int8Type};
 use mlops_drift::{
-    ClusterBy, Detail, DriftMonitor, FitOptions, MonitorOptions, Reference, Report, Verdict,
+    ClusterBy, Detail, DriftMonitor, FitOptions, MonitorOptions, Reference, Report, Value, Verdict,
 };
 use proptest::prelude::*;
 use rand::RngExt;
@@ -193,4 +193,30 @@ fn a_column_takes_about_20_bytes_an_edge() {
         let bytes = reference.to_bytes().expect("bytes").len();
         assert!((18 * edges..22 * edges).contains(&bytes), "{bytes} bytes of {edges} edges");
     }
+}
+
+#[test]
+fn rows_are_counted_into_the_same_bytes_as_their_batch() {
+    let window = rows(&mut random(6), 0..3, 20);
+    let past = batch(vec![
+        ("x", floats([1.0, 2.0])),
+        ("list", window.column_by_name("lists").expect("it is there").slice(0, 2)),
+        ("station", window.column_by_name("station").expect("it is there").slice(0, 2)),
+    ]);
+    let options = FitOptions::default().with_cluster(ClusterBy::Column("station".to_owned()));
+    let reference = Reference::fit([&past], &options).expect("a reference");
+    let (batches, singles) = (monitor(reference.clone()), monitor(reference));
+    batches.observe(&past).expect("a batch");
+    let station = past.column_by_name("station").expect("it is there");
+    let station: &StringArray = station.as_any().downcast_ref().expect("its type");
+    let mut handle = singles.handle();
+    for (row, x) in [1.0, 2.0].into_iter().enumerate() {
+        let station =
+            if station.is_null(row) { Value::Null } else { Value::Str(station.value(row)) };
+        // A row that can't be counted leaves nothing behind, not even its cluster.
+        handle.observe_row(&[Value::Str("no"), Value::Null, Value::Str("SFO")]).expect_err("text");
+        handle.observe_row(&[Value::Float(x), Value::Null, station]).expect("a row");
+    }
+    handle.publish();
+    assert_eq!(singles.state_bytes().expect("counts"), batches.state_bytes().expect("counts"));
 }
