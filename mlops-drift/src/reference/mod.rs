@@ -14,16 +14,15 @@ use arrow::datatypes::{DataType, Schema};
 
 use crate::error::{Error, Result};
 use crate::report::Kind;
-pub(crate) use cluster::ClusterPlan;
+pub(crate) use cluster::{ClusterKey, ClusterPlan, column};
 pub(crate) use gather::Kept;
 pub(crate) use lane::Lane;
 pub(crate) use layout::{Layout, Ordered, Values, narrow};
 pub use options::{ClusterBy, FitOptions};
-pub(crate) use read::Cell;
+pub(crate) use read::{Cell, read};
 pub(crate) use state::{ColumnState, STRIDE, Seen, State};
 
 use gather::Gathered;
-use read::read;
 use state::arrays;
 
 /// One column as it was fitted.
