@@ -8,6 +8,8 @@ use mlops_drift::ErrorKind as Drift;
 
 /// Drift was found, and that was to count as a failure.
 pub(crate) const DRIFT: u8 = 1;
+/// Wrong usage.
+pub(crate) const USAGE: u8 = 2;
 /// Bad input or data.
 pub(crate) const BAD_INPUT: u8 = 3;
 /// Not found, or in conflict with what is there.

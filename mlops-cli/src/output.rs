@@ -53,9 +53,17 @@ pub(crate) fn table<const N: usize>(
     columns: [&str; N],
     rows: impl IntoIterator<Item = [String; N]>,
 ) -> String {
+    table_of(&columns, rows)
+}
+
+/// A table with as many columns as there are.
+pub(crate) fn table_of(
+    columns: &[&str],
+    rows: impl IntoIterator<Item = impl IntoIterator<Item = String>>,
+) -> String {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_header(columns);
-    table.add_rows(rows);
+    table.add_rows(rows.into_iter().map(|row| row.into_iter().collect::<Vec<_>>()));
     let text = table.to_string();
     text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
 }

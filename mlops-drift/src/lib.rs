@@ -33,6 +33,7 @@
 //! | [`DriftMonitor`], [`Handle`], [`MonitorOptions`], [`Value`] | current data, from Arrow batches, slices or rows, by many workers |
 //! | [`Reference::save`], [`DriftMonitor::state_bytes`] | both as bytes: read and merged on other machines, and by later versions |
 //! | [`compare`], [`Baseline`] | both at once, for whole sets of batches, exactly |
+//! | [`split`] | the same within each value of a column, or window by window, decided as one |
 //! | [`compat`] | what Evidently, NannyML, scouter and SciPy would have said, for people who move over |
 //! | [`report`] | what was found, in the JSON shape `mlops.drift.report/1` |
 //! | [`statistic`] | PSI, Kolmogorov-Smirnov, Wasserstein-1, Mann-Whitney, Mood, Anderson-Darling, G and more as plain functions; KS of a sliding window |
@@ -87,6 +88,7 @@ pub mod quality;
 mod reference;
 pub mod report;
 pub mod sequential;
+pub mod split;
 pub mod statistic;
 #[cfg(feature = "tower")]
 pub mod tower;

@@ -1,15 +1,14 @@
 //! The command line.
 
+mod drift;
 mod models;
 mod serving;
 
 use std::path::PathBuf;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser as _};
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 
-use mlops_drift::compat::Peer;
-
+pub(crate) use drift::{CorrectionArg, DriftArgs, DriftFormat, FailOn, Width};
 pub(crate) use models::{ModelsAction, ModelsArgs, RegisterArgs};
 pub(crate) use serving::{
     ApplyArgs, Control, DeployAction, DeployArgs, GatewayArgs, Listen, NoDataArg, OrderArgs,
@@ -240,7 +239,7 @@ pub(crate) struct KpiArgs {
 }
 
 /// How a result is printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
     /// For people: a table.
     Table,
@@ -253,76 +252,4 @@ impl Format {
     pub(crate) const fn of(json: bool) -> Self {
         if json { Self::Json } else { Self::Table }
     }
-}
-
-/// What makes `mlops drift` exit with 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum FailOn {
-    /// A drifted data set.
-    Drift,
-}
-
-/// How p-values are corrected for the number of tests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum CorrectionArg {
-    /// Not at all.
-    None,
-    /// Controls the share of false alarms among alarms.
-    BenjaminiHochberg,
-    /// The same under any dependence.
-    BenjaminiYekutieli,
-    /// Controls the chance of any false alarm.
-    Bonferroni,
-}
-
-#[derive(Debug, Parser)]
-#[command(
-    after_help = "Examples:\n  mlops drift january.parquet july.parquet\n  mlops drift reference/ 'logs/2026-07-*/*.csv'\n  mlops drift ref.parquet cur.parquet --cluster 1d:time_hour --json\n  mlops drift ref.parquet cur.parquet --fail-on drift --min-effect 0.1\n  mlops drift ref.parquet cur.parquet --compat scipy --json"
-)]
-pub(crate) struct DriftArgs {
-    /// The data to compare with: a file, a folder or a quoted pattern; Parquet, Arrow IPC or CSV.
-    pub(crate) reference: PathBuf,
-    /// The data to check, likewise.
-    pub(crate) current: PathBuf,
-    /// Check only these columns.
-    #[arg(long, value_delimiter = ',', value_name = "COLUMN")]
-    pub(crate) columns: Vec<String>,
-    /// Leave these columns out.
-    #[arg(long, value_delimiter = ',', value_name = "COLUMN")]
-    pub(crate) exclude: Vec<String>,
-    /// Treat this column's values as names (repeatable).
-    #[arg(long, value_name = "COLUMN")]
-    pub(crate) categorical: Vec<String>,
-    /// Rows that belong together: a column, or 1d:TIMECOLUMN for blocks of time (s, m, h, d, w).
-    #[arg(long, value_name = "COLUMN|1d:TIMECOLUMN")]
-    pub(crate) cluster: Option<String>,
-    /// Judge by another tool's definitions instead, its known faults left out (docs/compat.md).
-    #[arg(
-        long,
-        value_name = "PEER",
-        value_parser = PossibleValuesParser::new(Peer::ALL.map(Peer::word)).try_map(|word| word.parse::<Peer>()),
-        conflicts_with_all = ["categorical", "cluster", "exact", "alpha", "correction", "min_effect"]
-    )]
-    pub(crate) compat: Option<Peer>,
-    /// Read the rows again for exact KS and Wasserstein: what two files always get.
-    #[arg(long)]
-    pub(crate) exact: bool,
-    /// The rate of false alarms.
-    #[arg(long, default_value_t = 0.05)]
-    pub(crate) alpha: f64,
-    /// How p-values are corrected for the number of tests.
-    #[arg(long, value_enum, default_value = "benjamini-hochberg")]
-    pub(crate) correction: CorrectionArg,
-    /// The smallest change of location (KS) that matters; the other floors follow. 0 turns them off.
-    #[arg(long, default_value_t = 0.04, value_name = "X")]
-    pub(crate) min_effect: f64,
-    /// Exit with 1 when the data has drifted.
-    #[arg(long, value_enum)]
-    pub(crate) fail_on: Option<FailOn>,
-    /// How to print.
-    #[arg(long, value_enum, default_value = "table")]
-    pub(crate) format: Format,
-    /// The same as --format json.
-    #[arg(long)]
-    pub(crate) json: bool,
 }

@@ -1,10 +1,9 @@
-//! One file a command.
+//! One file or folder a command.
 
 pub(crate) mod control;
 pub(crate) mod data;
 pub(crate) mod deploy;
 pub(crate) mod drift;
-mod drift_compat;
 pub(crate) mod experiments;
 pub(crate) mod gateway;
 pub(crate) mod kpi;

@@ -9,6 +9,7 @@ mod compat;
 mod damage;
 mod demo;
 mod deploy;
+mod drift_report;
 mod pipeline;
 mod register;
 mod serving;

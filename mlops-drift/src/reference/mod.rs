@@ -19,13 +19,13 @@ use crate::error::{Error, Result};
 use crate::parallel;
 use crate::report::Kind;
 pub(crate) use bins::Bins;
-pub(crate) use cluster::{ClusterKey, ClusterPlan};
+pub(crate) use cluster::{ClusterKey, ClusterPlan, column};
 pub(crate) use coarse::{COARSE_CELLS, Codes};
 pub(crate) use gather::Kept;
 pub(crate) use lane::Lane;
 pub(crate) use layout::{Layout, Ordered, Values};
 pub use options::{ClusterBy, Detail, FitOptions};
-pub(crate) use read::Cell;
+pub(crate) use read::{Cell, read};
 pub(crate) use state::{ColumnState, STRIDE, Seen, State};
 
 use gather::Gathered;

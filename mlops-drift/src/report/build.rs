@@ -20,6 +20,35 @@ pub(crate) fn build(
     options: &MonitorOptions,
     looked: &[Looked],
 ) -> Report {
+    let mut examined = examine(reference, current, options, looked);
+    let evidence = std::mem::take(&mut examined.evidence);
+    let outcomes = decide(&evidence, options.alpha, options.correction);
+    examined.finish(&mut evidence.into_iter(), &mut outcomes.into_iter(), options)
+}
+
+/// Several comparisons as one family: the correction runs over the tests of all of them.
+pub(crate) fn build_all(mut examined: Vec<Examined<'_>>, options: &MonitorOptions) -> Vec<Report> {
+    let evidence = examined.iter_mut().map(|one| std::mem::take(&mut one.evidence));
+    let evidence: Vec<Evidence> = evidence.flatten().collect();
+    let outcomes = decide(&evidence, options.alpha, options.correction);
+    let (mut evidence, mut outcomes) = (evidence.into_iter(), outcomes.into_iter());
+    examined.into_iter().map(|one| one.finish(&mut evidence, &mut outcomes, options)).collect()
+}
+
+/// One comparison, described and tested, before anything is decided.
+pub(crate) struct Examined<'a> {
+    rows: Sides<u64>,
+    drafts: Vec<Draft<'a>>,
+    evidence: Vec<Evidence>,
+}
+
+/// Describes and tests each column.
+pub(crate) fn examine<'a>(
+    reference: &'a Reference,
+    current: &'a State,
+    options: &MonitorOptions,
+    looked: &[Looked],
+) -> Examined<'a> {
     let clustered = reference.cluster.is_some();
     let mut drafts = Vec::new();
     let mut evidence = Vec::new();
@@ -32,20 +61,33 @@ pub(crate) fn build(
         drafts.push(draft);
         evidence.push(found);
     }
-    let outcomes = decide(&evidence, options.alpha, options.correction);
-    let columns: Vec<ColumnReport> = drafts
-        .into_iter()
-        .zip(evidence)
-        .zip(outcomes)
-        .map(|((draft, evidence), outcome)| draft.finish(evidence, outcome))
-        .collect();
-    Report {
-        schema: SCHEMA.to_owned(),
-        rows: Sides { reference: reference.state.rows, current: current.rows },
-        alpha: options.alpha,
-        correction: options.correction,
-        dataset: summary(&columns),
-        columns,
+    let rows = Sides { reference: reference.state.rows, current: current.rows };
+    Examined { rows, drafts, evidence }
+}
+
+impl Examined<'_> {
+    /// The report, from as much evidence and as many outcomes as there are columns.
+    fn finish(
+        self,
+        evidence: &mut impl Iterator<Item = Evidence>,
+        outcomes: &mut impl Iterator<Item = Outcome>,
+        options: &MonitorOptions,
+    ) -> Report {
+        let columns: Vec<ColumnReport> = self
+            .drafts
+            .into_iter()
+            .zip(evidence)
+            .zip(outcomes)
+            .map(|((draft, evidence), outcome)| draft.finish(evidence, outcome))
+            .collect();
+        Report {
+            schema: SCHEMA.to_owned(),
+            rows: self.rows,
+            alpha: options.alpha,
+            correction: options.correction,
+            dataset: summary(&columns),
+            columns,
+        }
     }
 }
 
@@ -62,12 +104,12 @@ fn summary(columns: &[ColumnReport]) -> Dataset {
 }
 
 /// One column of both sides.
-struct Pair<'a> {
+struct Pair<'a, 'b> {
     fitted: &'a Fitted,
     old: &'a ColumnState,
     new: &'a ColumnState,
-    looked: &'a Looked,
-    options: &'a MonitorOptions,
+    looked: &'b Looked,
+    options: &'b MonitorOptions,
 }
 
 /// What is known of a column before all are decided together.
@@ -78,7 +120,7 @@ struct Draft<'a> {
     description: Description,
 }
 
-impl<'a> Pair<'a> {
+impl<'a> Pair<'a, '_> {
     fn examine(&self, units: Option<Units>) -> (Draft<'a>, Evidence) {
         let held = units.as_ref().map(Units::with_values);
         let clusters = held.as_ref().map(|units| {

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::exact::{SHOWN, position};
 use super::{
-    Bound, BoundedStatistic, Categories, KsReport, Moved, PsiReport, QuantileShift, ShiftStatistic,
-    Statistics, TestedStatistic, WassersteinReport, bins,
+    Bound, BoundedStatistic, Categories, CategoryCount, KsReport, Moved, PsiReport, QuantileShift,
+    ShiftStatistic, Statistics, TestedStatistic, WassersteinReport, bins,
 };
 use crate::cells::{
     Anchors, Bounds, Exact, Number, Tally, bounds, cramer_von_mises, energy, locate,
@@ -324,9 +324,24 @@ pub(super) fn categorical(
         categories: Categories {
             new: only(|counts| counts.0 == 0),
             vanished: only(|counts| counts.1 == 0),
+            largest: largest(union),
         },
         distance,
         statistics: Statistics { psi: Some(psi_report(Vec::new(), bins, empty_bins)), ..binned },
         ..Description::default()
     }
+}
+
+/// The categories with the most rows, by name among equals.
+fn largest(union: &BTreeMap<&str, (u64, u64)>) -> Vec<CategoryCount> {
+    let mut counts: Vec<(&str, (u64, u64))> =
+        union.iter().map(|(name, counts)| (*name, *counts)).collect();
+    counts.sort_by_key(|(_, (reference, current))| std::cmp::Reverse(reference + current));
+    counts.truncate(NAMED);
+    let entry = |(name, (reference, current)): (&str, _)| CategoryCount {
+        name: name.to_owned(),
+        reference,
+        current,
+    };
+    counts.into_iter().map(entry).collect()
 }

@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::decision::Correction;
 use crate::statistic::{EmptyBins, Law};
-pub(crate) use build::build;
-pub(crate) use exact::look_again;
+pub(crate) use build::{build, build_all, examine};
+pub(crate) use exact::{Looked, look_again};
 
 /// The name of the shape, as `schema` holds it.
 pub const SCHEMA: &str = "mlops.drift.report/1";
@@ -424,7 +424,7 @@ pub struct QuantileShift {
     pub current: Option<f64>,
 }
 
-/// Categories that came and went.
+/// Categories that came and went, and the largest.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Categories {
@@ -432,4 +432,19 @@ pub struct Categories {
     pub new: Vec<String>,
     /// In the reference alone.
     pub vanished: Vec<String>,
+    /// The largest ones of both sides together, at most a hundred, the largest first.
+    #[serde(default)]
+    pub largest: Vec<CategoryCount>,
+}
+
+/// How many rows of both sides hold a category.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct CategoryCount {
+    /// The category.
+    pub name: String,
+    /// The reference's rows.
+    pub reference: u64,
+    /// The current rows.
+    pub current: u64,
 }

@@ -8,13 +8,13 @@ use mlops_drift::arrow::datatypes::Schema;
 use mlops_drift::compat::{self, ColumnReport, Compared, Finding, Peer, Report, Verdict};
 use mlops_drift::{Error, ErrorKind};
 
-use super::drift;
-use crate::args::DriftArgs;
+use super::{choose, deliver, read};
+use crate::args::{DriftArgs, DriftFormat};
 use crate::output;
 
 pub(crate) fn run(args: &DriftArgs, peer: Peer) -> Result<ExitCode> {
-    let mut chosen = drift::chosen(args);
-    let (mut reference, current) = drift::read(args, &mut chosen)?;
+    let mut chosen = choose::columns(args);
+    let (mut reference, current) = read::read(args, &mut chosen)?;
     if let Some(first) = reference.first() {
         // What was left out on reading needs no more excluding.
         let wanted = wanted(&first.schema(), &args.columns, &chosen.exclude)?;
@@ -23,7 +23,11 @@ pub(crate) fn run(args: &DriftArgs, peer: Peer) -> Result<ExitCode> {
     let progress = crate::demo::progress::spinner("comparing");
     let report = compat::compare(&reference, &current, peer)?;
     progress.finish_and_clear();
-    drift::show(args, &report, &table(&report), report.dataset.drifted)
+    let text = match args.printed() {
+        DriftFormat::Json => serde_json::to_string_pretty(&report)?,
+        DriftFormat::Table | DriftFormat::Html => table(&report),
+    };
+    deliver(args, &text, &verdict(&report), report.dataset.drifted)
 }
 
 /// The positions of the columns to check: all of them, or the named ones, without the excluded ones.
@@ -47,11 +51,16 @@ fn project(batches: &[RecordBatch], wanted: &[usize]) -> Result<Vec<RecordBatch>
 fn table(report: &Report) -> String {
     let header = ["COLUMN", "VERDICT", "METHOD", "STATISTIC", "P", "THRESHOLD", "CHUNKS", ""];
     let columns = output::table(header, report.columns.iter().map(row));
+    format!("{columns}\n\n{}", verdict(report))
+}
+
+/// The verdict on all columns, in a line.
+fn verdict(report: &Report) -> String {
     let dataset = &report.dataset;
     let verdict = if dataset.drifted { "DRIFTED" } else { "no drift" };
     let version = report.version.as_ref().map_or(String::new(), |version| format!(" {version}"));
     format!(
-        "{columns}\n\n{verdict}: {} of {} columns drifted, {} unchecked  (rows {} -> {}, {}{version}: {})",
+        "{verdict}: {} of {} columns drifted, {} unchecked  (rows {} -> {}, {}{version}: {})",
         dataset.drifted_columns,
         dataset.columns,
         dataset.unchecked_columns,
