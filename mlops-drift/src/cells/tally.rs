@@ -72,10 +72,7 @@ impl Tally {
             return count_end(anchors, value, cell, slot, sum);
         }
         let edge = anchors.padded[cell - 1];
-        let at = u64::from(value == edge);
-        slot.at = slot.at.wrapping_add(at);
-        slot.inside = slot.inside.wrapping_add(1 - at);
-        slot.offsets = slot.offsets.wrapping_add(value.offset(edge, anchors.units[cell]).into());
+        slot.add(value == edge, value.offset(edge, anchors.units[cell]));
     }
 
     pub(crate) fn merge(&mut self, other: &Self) {

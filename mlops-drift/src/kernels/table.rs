@@ -44,6 +44,17 @@ pub(crate) struct Slot {
     pub(crate) offsets: u128,
 }
 
+impl Slot {
+    /// Counts one value.
+    #[inline(always)]
+    pub(crate) fn add(&mut self, is_at_edge: bool, offset: u64) {
+        // One count is chosen and written, which is less work than adding to both.
+        let count = if is_at_edge { &mut self.at } else { &mut self.inside };
+        *count = count.wrapping_add(1);
+        self.offsets = self.offsets.wrapping_add(u128::from(offset));
+    }
+}
+
 /// How many edges lie in earlier slots, a slot; the last entry is the number of all edges.
 #[derive(Debug, Clone)]
 pub(crate) struct Table<S> {
@@ -178,11 +189,7 @@ fn count_all<T: Number, S: Slots<T>>(
                 let unit = *units.get_unchecked(cell);
                 (*padded.get_unchecked(below), unit, slots.get_unchecked_mut(cell))
             };
-            let at = u64::from(value == edge);
-            slot.at = slot.at.wrapping_add(at);
-            slot.inside = slot.inside.wrapping_add(1 - at);
-            let offset = value.offset(edge, unit);
-            slot.offsets = slot.offsets.wrapping_add(u128::from(offset));
+            slot.add(value == edge, value.offset(edge, unit));
         }
     }
 }

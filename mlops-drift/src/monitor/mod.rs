@@ -11,7 +11,7 @@ use arrow::array::RecordBatch;
 
 use crate::artefact::Fingerprint;
 use crate::error::{Error, Result};
-use crate::reference::{Cell, ColumnId, Lane, Reference, State};
+use crate::reference::{ColumnId, Lane, Reference, State};
 use crate::report::{Report, build};
 pub use baseline::{Baseline, compare};
 pub use options::MonitorOptions;
@@ -140,7 +140,7 @@ impl Handle {
     pub fn observe_value(&mut self, column: ColumnId, value: f64) {
         let fitted = self.reference.columns.get(column.0);
         if let (Some(state), Some(fitted)) = (self.own.columns.get_mut(column.0), fitted) {
-            state.tally(&fitted.layout, Cell::Float(value));
+            state.tally_float(&fitted.layout, value);
             self.own.rows = self.own.rows.max(state.seen.rows);
             self.dirty = true;
         }

@@ -123,6 +123,22 @@ impl ColumnState {
         }
     }
 
+    /// Counts one number.
+    #[inline]
+    pub(crate) fn tally_float(&mut self, layout: &Layout, value: f64) {
+        match (layout, &mut self.values) {
+            (Layout::Float(own), Values::Numbers(tally)) if value.is_finite() => {
+                self.seen.rows += 1;
+                tally.add(&own.anchors, value);
+            }
+            (Layout::FloatBins(own), Values::Bins(counts)) if value.is_finite() => {
+                self.seen.rows += 1;
+                counts[own.bin(value)] += 1;
+            }
+            _ => self.tally(layout, Cell::Float(value)),
+        }
+    }
+
     #[inline]
     pub(crate) fn tally(&mut self, layout: &Layout, cell: Cell<'_>) {
         if !self.seen.count(cell) {

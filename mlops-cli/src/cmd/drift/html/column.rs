@@ -117,17 +117,17 @@ fn quantiles(column: &ColumnReport) -> String {
 }
 
 fn rows(column: &ColumnReport) -> String {
+    type Kind = (&'static str, fn(&Counts) -> u64);
     let (old, new) = (&column.counts.reference, &column.counts.current);
-    let kinds: [(&str, fn(&Counts) -> u64); 5] = [
+    let kinds: [Kind; 5] = [
         ("rows", |side| side.rows),
         ("usable", |side| side.finite),
         ("null", |side| side.null),
         ("NaN", |side| side.nan),
         ("infinite", |side| side.infinite),
     ];
-    let row = |(name, of): (&str, fn(&Counts) -> u64)| {
-        format!("<tr><td>{name}</td>{}{}</tr>", count(of(old)), count(of(new)))
-    };
+    let row =
+        |(name, of): Kind| format!("<tr><td>{name}</td>{}{}</tr>", count(of(old)), count(of(new)));
     let mut rows: String = kinds.into_iter().map(row).collect();
     if let Some(clusters) = &column.clusters {
         let (old, new) = (count(clusters.reference), count(clusters.current));
