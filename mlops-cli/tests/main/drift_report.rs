@@ -138,7 +138,7 @@ fn hostile_names_and_categories_stay_text() {
     const NAME: &str = "</script><img src=x onerror=alert(1)>'\"&<b>";
     let values = |last: &str| -> ArrayRef {
         let value =
-            |row: usize| if row % 4 == 0 { last.to_owned() } else { format!("<i>{}", row % 3) };
+            |row: usize| if row.is_multiple_of(4) { last.to_owned() } else { format!("<i>{}", row % 3) };
         Arc::new(StringArray::from_iter_values((0..400).map(value)))
     };
     let link = "<a href=\"https://example.org\">x</a>";
