@@ -137,8 +137,9 @@ fn the_page_has_the_numbers_of_the_json() {
 fn hostile_names_and_categories_stay_text() {
     const NAME: &str = "</script><img src=x onerror=alert(1)>'\"&<b>";
     let values = |last: &str| -> ArrayRef {
-        let value =
-            |row: usize| if row.is_multiple_of(4) { last.to_owned() } else { format!("<i>{}", row % 3) };
+        let value = |row: usize| {
+            if row.is_multiple_of(4) { last.to_owned() } else { format!("<i>{}", row % 3) }
+        };
         Arc::new(StringArray::from_iter_values((0..400).map(value)))
     };
     let link = "<a href=\"https://example.org\">x</a>";
